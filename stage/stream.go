@@ -1,0 +1,159 @@
+package stage
+
+import (
+	"context"
+	"io"
+	"runtime/debug"
+
+	"github.com/penstock-go/penstock/internal/plan"
+)
+
+// Puller is an opened stream. Its methods are never called concurrently.
+type Puller[T any] interface {
+	// Pull replaces what is in into with the next chunk, of no more items than
+	// max allows. It appends to into.Items[:0] (see Chunk.Reset) and never
+	// aliases memory that is not the chunk's own. It returns io.EOF after the
+	// last item; items may accompany any error, io.EOF included, and come
+	// first. A chunk without items and a nil error is legal. A source that has
+	// fewer items at hand than max allows returns those: it never waits to fill
+	// a chunk. A Pull that is given up because ctx ended loses nothing.
+	Pull(ctx context.Context, into *Chunk[T], max Limit) error
+	// Close stops the stream and lets go of what it holds. It returns when
+	// every goroutine of the stream has ended.
+	Close() error
+}
+
+// Filler is a Puller whose costly work may run in many workers at once: its
+// Pull only takes the next block (serially, under the pull lock of a pool), and
+// Fill turns that block into items. Only a pool calls Fill outside the pull
+// lock; Stream.Open returns a puller that fills itself.
+type Filler[T any] interface {
+	Puller[T]
+	// Fill completes a chunk that Pull began. It is called once per chunk that
+	// Pull returned, in any order and by several goroutines at once. An error
+	// ends the stream at the chunk's place, after the items that Fill made.
+	Fill(ctx context.Context, c *Chunk[T]) error
+}
+
+// Sized is implemented by pullers that know how many items are left. Pools use
+// it to choose the chunk size near the end of a stream.
+type Sized interface {
+	// Remaining is how many items are left, if known.
+	Remaining() (n int64, known bool)
+}
+
+// Stream is a plan for a sequence of items: a value that can be run, ranged
+// over, run again and printed. Building one opens nothing and starts nothing.
+// The zero Stream is empty.
+type Stream[T any] struct {
+	node *plan.Node
+	open func(ctx context.Context, m *plan.Meter) (Puller[T], error)
+}
+
+// New makes a stream of a source. open is called each time the stream is run;
+// the puller that it returns may also implement Filler and Sized. A panic in
+// open or in the puller becomes the stream's error. New panics if open is nil.
+func New[T any](name string, open func(context.Context) (Puller[T], error)) Stream[T] {
+	notNil(open == nil, "stage.New: open")
+	node := &plan.Node{Op: name, Kind: plan.Source}
+	return Stream[T]{node: node, open: func(ctx context.Context, m *plan.Meter) (Puller[T], error) {
+		p, err := open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return newGuard(p, m, nil), nil
+	}}
+}
+
+// Through makes a stage that turns in into another stream. open is called each
+// time the stream is run, with the opened input, which it owns: closing what
+// open returned must close the input; when open fails, the input is closed for
+// it. A panic in open or in the puller becomes the stream's error. Through
+// panics if open is nil.
+func Through[A, B any](name string, in Stream[A], open func(context.Context, Puller[A]) (Puller[B], error)) Stream[B] {
+	notNil(open == nil, "stage.Through: open")
+	node := &plan.Node{Op: name, Kind: plan.Serial, Inputs: []*plan.Node{in.Plan()}}
+	return Stream[B]{node: node, open: func(ctx context.Context, m *plan.Meter) (Puller[B], error) {
+		up, err := in.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		counted := &countIn[A]{Puller: up, m: m}
+		p, err := openGuarded(func() (Puller[B], error) { return open(ctx, counted) })
+		if err != nil {
+			return nil, withClose(err, up.Close())
+		}
+		return newGuard(p, m, counted), nil
+	}}
+}
+
+// Assemble makes a stream of a plan node and its open function. It is for the
+// packages of this module: its parameters cannot be made outside.
+func Assemble[T any](node *plan.Node, open func(ctx context.Context, m *plan.Meter) (Puller[T], error)) Stream[T] {
+	return Stream[T]{node: node, open: open}
+}
+
+// Named returns the stream with a name for its last operator: what errors,
+// counters and Describe call it.
+func (s Stream[T]) Named(name string) Stream[T] {
+	node := *s.Plan()
+	node.Name = name
+	s.node = &node
+	return s
+}
+
+// Open starts a run of the stream by hand; ctx bounds the whole run. The puller
+// fills itself and must be closed. Most programs use All, Run or Collect
+// instead. A context that has ended opens nothing: Open returns its cause.
+func (s Stream[T]) Open(ctx context.Context) (Puller[T], error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if s.open == nil {
+		return empty[T]{}, nil
+	}
+	m := plan.NewMeter(ctx, s.node)
+	return openGuarded(func() (Puller[T], error) { return s.open(ctx, m) })
+}
+
+// Plan returns the node of the stream's last operator, for the packages of this
+// module.
+func (s Stream[T]) Plan() *plan.Node {
+	if s.node == nil {
+		return &plan.Node{Op: "empty", Kind: plan.Source}
+	}
+	return s.node
+}
+
+// empty is the opened zero Stream.
+type empty[T any] struct{}
+
+func (empty[T]) Pull(_ context.Context, into *Chunk[T], _ Limit) error {
+	into.Reset()
+	return io.EOF
+}
+func (empty[T]) Close() error             { return nil }
+func (empty[T]) Remaining() (int64, bool) { return 0, true }
+
+// openGuarded calls open and turns a panic into an error.
+func openGuarded[T any](open func() (Puller[T], error)) (p Puller[T], err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p, err = nil, &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return open()
+}
+
+// countIn counts what a stage of a third party pulls.
+type countIn[A any] struct {
+	Puller[A]
+	m *plan.Meter
+}
+
+func (c *countIn[A]) Pull(ctx context.Context, into *Chunk[A], max Limit) error {
+	err := c.Puller.Pull(ctx, into, max)
+	c.m.In += int64(len(into.Items))
+	c.m.ChunksIn++
+	return err
+}
