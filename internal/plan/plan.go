@@ -88,6 +88,15 @@ func WithRegistry(ctx context.Context, r *Registry) context.Context {
 	return context.WithValue(ctx, registryKey{}, r)
 }
 
+// WithRegistryOf returns ctx with the registry that from carries.
+func WithRegistryOf(ctx, from context.Context) context.Context {
+	r, _ := from.Value(registryKey{}).(*Registry)
+	if r == nil {
+		return ctx
+	}
+	return WithRegistry(ctx, r)
+}
+
 // NewMeter returns the meter of a node that is being opened and registers it
 // with the run that ctx belongs to, if there is one.
 func NewMeter(ctx context.Context, n *Node) *Meter {

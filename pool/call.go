@@ -1,0 +1,449 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sourcegraph/conc"
+
+	"github.com/penstock-go/penstock/backpressure"
+	"github.com/penstock-go/penstock/internal/plan"
+	"github.com/penstock-go/penstock/reorder"
+	"github.com/penstock-go/penstock/stage"
+)
+
+// What attention says to a worker between two items: the call is over, or no
+// more may be pulled, or so many workers have been idle for a while.
+const (
+	stopRunning = 1
+	stopPulling = 2
+	idleWorker  = 4
+)
+
+// errYield is what a kernel returns when the driver wants control between two
+// items.
+var errYield = errors.New("yield")
+
+// errDone is why a call's context ends when its consumer is done with it.
+var errDone = errors.New("penstock: the stream was closed")
+
+// held is what a job holds of the budget, and how much of that is bytes of
+// input that stop counting when their outputs do.
+type held struct {
+	cost    backpressure.Cost
+	inBytes int64
+}
+
+// spec is what a verb asks of the engine.
+type spec[A, B any] struct {
+	verb   string
+	kernel func() kernel[A, B]
+	// eager calls collect: they run to their end on a closed pool, end at the
+	// failure of lowest index, and take results in any order.
+	eager    bool
+	accepted bool // the pool took the call before
+}
+
+// call is one run of a verb: the state that its workers and its consumer share.
+//
+// A worker's way is credit, pull lock, pull, ticket, unlock, worker slot, fill,
+// run, publish, free the slot. Only the wait for credit throttles; publishing
+// never blocks, since every chunk that was pulled has its slot in the ring.
+type call[A, B any] struct {
+	pool *Pool
+	cfg  config
+	spec spec[A, B]
+	name string
+	live live
+	m    *plan.Meter
+
+	open   context.Context // what the call was opened with
+	ctx    context.Context // ends with open, Terminate, or the consumer
+	cancel context.CancelCauseFunc
+	pulls  context.Context // ends with ctx, or when no more may be pulled
+	noMore context.CancelCauseFunc
+	awake  chan struct{} // closed when the end of ctx was noticed
+
+	src   stage.Puller[A] // the source without the filling
+	close func() error
+	fill  func(context.Context, *stage.Chunk[A]) error // nil: src fills itself
+	sized func() (int64, bool)
+	size  sizing[A, B]
+
+	gate  *backpressure.Gate
+	ring  *reorder.Buffer[*job[A, B]]
+	sizer sizer
+	group group
+	share chan task[A, B]
+
+	_         [64]byte
+	attention atomic.Uint32
+	active    atomic.Int32 // workers that may still publish or share
+	perItem   atomic.Int64 // bytes of an item, as last seen
+	_         [52]byte
+
+	lock    parkLock
+	spawned int
+	ticket  uint64
+	index   int64
+	ended   bool
+	ending  error // what the stream ends with, io.EOF if all went well
+	free    []*job[A, B]
+	freed   recycler[A, B]
+
+	started  bool
+	wg       conc.WaitGroup
+	finished chan struct{} // closed when no worker may share any more
+
+	mu       sync.Mutex // guards what follows, for a moment at a time
+	meters   []plan.Meter
+	closing  []error // of closing workers' states
+	fail     *failure[A, B]
+	counts   ledger
+	watching map[*worker[A, B]]place
+
+	// The consumer's side.
+	cur, part *job[A, B]
+	off, err  int // of part: items and errors that were handed on
+	stash     []*job[A, B]
+	fatal     *job[A, B]
+	done      error
+	closed    bool
+}
+
+// start opens the input and prepares a call; no worker runs before the first
+// pull.
+func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.Meter, cfg config, sp spec[A, B]) (*call[A, B], error) {
+	c := &call[A, B]{
+		pool: p, cfg: cfg, spec: sp, name: m.Node.Label(), m: m, open: ctx,
+		lock: newParkLock(), finished: make(chan struct{}), awake: make(chan struct{}),
+		share: make(chan task[A, B]), size: newSizing[A, B](&cfg, sp.verb),
+	}
+	c.ctx, c.cancel = context.WithCancelCause(&taskContext{Context: ctx})
+	c.pulls, c.noMore = context.WithCancelCause(c.ctx)
+	c.live.cancel = c.cancel
+	if !sp.eager {
+		c.live.stop = c.stopPulling
+	}
+	if err := p.enter(ctx, &c.live, sp.accepted); err != nil {
+		c.cancel(err)
+		return nil, err
+	}
+	up, err := in.Open(plan.WithRegistryOf(c.ctx, ctx))
+	if err != nil {
+		p.leave(&c.live)
+		if c.ctx.Err() != nil {
+			err = reason(c.ctx, err)
+		}
+		c.cancel(err)
+		return nil, err
+	}
+	c.src, c.close = up, up.Close
+	if b, ok := up.(interface{ Blocks() stage.Filler[A] }); ok && cfg.items == 0 {
+		if f := b.Blocks(); f != nil {
+			c.src, c.fill = f, f.Fill
+		}
+	}
+	if s, ok := up.(stage.Sized); ok && c.fill == nil {
+		c.sized = s.Remaining
+	}
+	c.budget()
+	context.AfterFunc(c.ctx, func() {
+		defer close(c.awake)
+		c.attention.Or(stopRunning | stopPulling)
+		c.ring.Abort(context.Cause(c.ctx))
+	})
+	return c, nil
+}
+
+// maxWindow bounds the ring: a budget of more chunks than that is cut.
+const maxWindow = 1 << 15
+
+// budget sets up the gate, the ring and the chunk size.
+func (c *call[A, B]) budget() {
+	workers := c.pool.Workers()
+	limit := backpressure.Cost{Chunks: min(max(64, 4*workers), maxWindow), Bytes: c.cfg.bytes}
+	var a A
+	var b B
+	bytes := max(1, sizeof(a)+sizeof(b))
+	largest := max(1, min(maxChunk, maxChunkBytes/bytes))
+	switch {
+	case c.cfg.items > 0:
+		limit.Items = c.cfg.items
+		limit.Chunks = min(c.cfg.items, maxWindow)
+		if c.cfg.chunk > 0 {
+			largest = c.cfg.items
+		} else {
+			largest = max(1, min(largest, c.cfg.items/workers))
+		}
+	case c.cfg.chunk > 0:
+		largest = c.cfg.chunk
+	}
+	c.sizer.init(c.cfg.chunk, largest)
+	c.ring = reorder.New[*job[A, B]](limit.Chunks)
+	c.freed.init(limit.Chunks + 1)
+	c.gate = backpressure.New(limit)
+	c.resize()
+}
+
+// resize makes the default budget follow the chunk size.
+func (c *call[A, B]) resize() {
+	if c.cfg.items > 0 {
+		return
+	}
+	workers, size := c.pool.Workers(), int(c.sizer.size.Load())
+	items := max(64, min(4*workers*size, 4096*workers))
+	if size > items { // a fixed chunk beyond the default budget
+		items = size
+	}
+	c.gate.SetLimit(backpressure.Cost{Chunks: c.ring.Window(), Items: items, Bytes: c.cfg.bytes})
+}
+
+// stopPulling ends the stream with err behind what was pulled; nil is no
+// failure.
+func (c *call[A, B]) stopPulling(err error) {
+	c.attention.Or(stopPulling)
+	if err == nil {
+		err = io.EOF
+	}
+	c.noMore(err)
+}
+
+// next waits for the next job. It returns the error that the call ends with, or
+// the cause of ctx, which only bounds this wait.
+func (c *call[A, B]) next(ctx context.Context) (*job[A, B], error) {
+	c.letGo()
+	if !c.started {
+		c.started = true
+		c.spawn()
+	}
+	if c.attention.Load()&stopRunning != 0 {
+		return nil, c.finish(context.Cause(c.ctx))
+	}
+	j, ok := c.ring.TryNext()
+	if !ok {
+		back := lend(ctx, &c.group)
+		var err error
+		j, err = c.ring.Next(ctx)
+		back()
+		switch {
+		case err == nil:
+		case err == io.EOF:
+			return nil, c.finish(c.ending)
+		case c.ctx.Err() != nil:
+			return nil, c.finish(context.Cause(c.ctx))
+		default:
+			return nil, err // this wait's own context ended
+		}
+	}
+	c.cur = j
+	return j, nil
+}
+
+// finish notes what the call ended with.
+func (c *call[A, B]) finish(err error) error {
+	if c.fatal != nil && (err == io.EOF || err == nil) {
+		err = c.fatal.fatal
+	}
+	c.done = err
+	return err
+}
+
+// letGo gives back what the consumer was handed last.
+func (c *call[A, B]) letGo() {
+	if j := c.cur; j != nil {
+		c.cur = nil
+		cost := j.held.cost
+		j.held = held{}
+		if j.next == nil {
+			c.freed.put(j)
+		}
+		c.gate.Release(cost)
+	}
+}
+
+// stop ends the call and joins its workers; it reports what closing them and
+// the input reported.
+func (c *call[A, B]) stop() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	c.cancel(errDone)
+	back := lend(c.open, nil)
+	<-c.awake // the watch over ctx is a goroutine of ours too
+	c.wg.Wait()
+	back()
+	err := c.close()
+	c.count()
+	c.pool.leave(&c.live)
+	return errors.Join(append(c.closing, err)...)
+}
+
+// count adds up the meters when all workers have ended.
+func (c *call[A, B]) count() {
+	for i := range c.meters {
+		w := &c.meters[i]
+		c.m.In += w.In
+		c.m.ChunksIn += w.ChunksIn
+		c.m.Filtered += w.Filtered
+		c.m.Failed += w.Failed
+		c.m.Expanded += w.Expanded
+		c.m.Merged += w.Merged
+		c.m.Abandoned += w.Abandoned
+		c.m.CreditWait += w.CreditWait
+		c.m.PullWait += w.PullWait
+		c.m.ConsumerWait += w.ConsumerWait
+	}
+	for j := c.part; j != nil; j = j.next {
+		c.m.Abandoned += int64(len(j.out.Items) - c.off)
+		c.off = 0
+	}
+	for _, j := range c.stash {
+		c.m.Abandoned += j.outputs()
+	}
+	for j := range c.ring.Drain() {
+		c.m.Abandoned += j.outputs()
+	}
+	c.m.PeakInFlight = int64(c.gate.Stats().Peak.Items)
+}
+
+func (j *job[A, B]) outputs() (n int64) {
+	for ; j != nil; j = j.next {
+		n += int64(len(j.out.Items))
+	}
+	return n
+}
+
+// recycler hands finished jobs from the consumer back to the workers, which
+// take them one at a time, under the pull lock: a ring with one reader and one
+// writer.
+type recycler[A, B any] struct {
+	ring []*job[A, B]
+	read uint64
+	_    [64]byte
+	tail atomic.Uint64
+	sent uint64
+	head atomic.Uint64
+}
+
+func (r *recycler[A, B]) init(n int) { r.ring = make([]*job[A, B], n) }
+
+func (r *recycler[A, B]) put(j *job[A, B]) {
+	if r.sent-r.head.Load() == uint64(len(r.ring)) {
+		return // more jobs than the budget has chunks: leave it to the collector
+	}
+	r.ring[r.sent%uint64(len(r.ring))] = j
+	r.sent++
+	r.tail.Store(r.sent)
+}
+
+// drain appends to free all jobs that came back.
+func (r *recycler[A, B]) drain(free []*job[A, B]) []*job[A, B] {
+	tail := r.tail.Load()
+	for ; r.read < tail; r.read++ {
+		free = append(free, r.ring[r.read%uint64(len(r.ring))])
+	}
+	r.head.Store(r.read)
+	return free
+}
+
+// ledger finds the index of a chunk's first item when the number of items of
+// the chunks before it is known only once they are filled, in any order.
+type ledger struct {
+	next    uint64
+	base    int64
+	counts  map[uint64]int   // filled, behind one that is not
+	bases   map[uint64]int64 // known, and somebody may ask
+	dropped map[uint64]bool  // nobody will ask
+}
+
+// set says how many items a chunk has.
+func (l *ledger) set(ticket uint64, n int) {
+	if l.counts == nil {
+		l.counts, l.bases, l.dropped = map[uint64]int{}, map[uint64]int64{}, map[uint64]bool{}
+	}
+	l.counts[ticket] = n
+	for {
+		n, ok := l.counts[l.next]
+		if !ok {
+			return
+		}
+		delete(l.counts, l.next)
+		if l.dropped[l.next] {
+			delete(l.dropped, l.next)
+		} else {
+			l.bases[l.next] = l.base
+		}
+		l.base += int64(n)
+		l.next++
+	}
+}
+
+// drop says that nobody will ask for a chunk's base.
+func (l *ledger) drop(ticket uint64) {
+	if _, known := l.bases[ticket]; known {
+		delete(l.bases, ticket)
+	} else {
+		l.dropped[ticket] = true
+	}
+}
+
+// take returns the base of a chunk, if it is known.
+func (l *ledger) take(ticket uint64) (base int64, known bool) {
+	base, known = l.bases[ticket]
+	return base, known
+}
+
+// place is a position in the order of the source: a chunk and an item of it.
+type place struct {
+	ticket uint64
+	item   int
+}
+
+func (a place) before(b place) bool {
+	return a.ticket < b.ticket || a.ticket == b.ticket && a.item < b.item
+}
+
+// failure is where an eager call failed.
+type failure[A, B any] struct {
+	at  place
+	err error
+}
+
+// failAt notes the failure of an eager call. What lies behind it is cancelled,
+// what lies before it goes on: it may fail at a lower place.
+func (c *call[A, B]) failAt(at place, err error) {
+	c.mu.Lock()
+	if c.fail != nil && c.fail.at.before(at) {
+		c.mu.Unlock()
+		return
+	}
+	c.fail = &failure[A, B]{at: at, err: err}
+	for w, running := range c.watching {
+		if at.before(running) {
+			w.cancel(fmt.Errorf("penstock: an item before this one failed: %w", err))
+		}
+	}
+	c.mu.Unlock()
+	c.stopPulling(nil)
+}
+
+// watch enters what a worker of an eager call is about to run, and reports
+// whether that may run: whether nothing before it has failed.
+func (c *call[A, B]) watch(w *worker[A, B], at place) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fail != nil && c.fail.at.before(at) {
+		return false
+	}
+	if c.watching == nil {
+		c.watching = map[*worker[A, B]]place{}
+	}
+	c.watching[w] = at
+	return true
+}

@@ -1,0 +1,177 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/penstock-go/penstock/internal/plan"
+	"github.com/penstock-go/penstock/stage"
+)
+
+// Map applies fn to all items of in, in the workers of p, and returns the
+// results in the order of the items, like Python's Pool.map. It is eager: it
+// returns when all is done, and holds all results.
+//
+// Map fails fast with the *stage.ItemError of lowest index: when an item fails,
+// what comes after it is cancelled and not pulled, what comes before it
+// finishes, and may fail at a lower index. A failure of the source counts at its
+// place. With an error the slice is nil; the result of nothing is an empty
+// slice. When ctx ends, Map returns its cause. Every goroutine has ended when
+// Map returns. Map panics if fn is nil or an option does not fit.
+func Map[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], fn func(context.Context, A) (B, error), opts ...Option) ([]B, error) {
+	mustFunc(fn == nil, "Map", "fn")
+	return gather(ctx, p.or(), in, opts, spec[A, B]{verb: "Map", kernel: mapping(fn)})
+}
+
+// Starmap is Map over pairs, for functions of two arguments.
+func Starmap[A, B, C any](ctx context.Context, p *Pool, in stage.Stream[stage.Pair[A, B]], fn func(context.Context, A, B) (C, error), opts ...Option) ([]C, error) {
+	mustFunc(fn == nil, "Starmap", "fn")
+	return gather(ctx, p.or(), in, opts, spec[stage.Pair[A, B], C]{verb: "Starmap", kernel: mapping(star(fn))})
+}
+
+// MapAsync is Map that does not wait: it returns at once, and the result can be
+// asked for later. The call is accepted, or refused with ErrClosed, when
+// MapAsync returns; ctx bounds the work.
+func MapAsync[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], fn func(context.Context, A) (B, error), opts ...Option) *Result[[]B] {
+	mustFunc(fn == nil, "MapAsync", "fn")
+	return gatherAsync(ctx, p.or(), in, opts, spec[A, B]{verb: "MapAsync", kernel: mapping(fn)})
+}
+
+// StarmapAsync is Starmap that does not wait, as MapAsync is.
+func StarmapAsync[A, B, C any](ctx context.Context, p *Pool, in stage.Stream[stage.Pair[A, B]], fn func(context.Context, A, B) (C, error), opts ...Option) *Result[[]C] {
+	mustFunc(fn == nil, "StarmapAsync", "fn")
+	return gatherAsync(ctx, p.or(), in, opts, spec[stage.Pair[A, B], C]{verb: "StarmapAsync", kernel: mapping(star(fn))})
+}
+
+// gather runs an eager call and returns its results. Chunks are taken in any
+// order, so that a slow one holds nothing back, and put in order at the end.
+func gather[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], opts []Option, sp spec[A, B]) ([]B, error) {
+	cfg := p.eager(opts, sp.verb)
+	newSizing[A, B](&cfg, sp.verb)
+	type run struct {
+		ticket   uint64 // of the last chunk in it
+		first    uint64
+		from, to int
+	}
+	var runs []run
+	results := []B{}
+	err := collect(ctx, p, in, cfg, sp, func(j *job[A, B]) {
+		from := len(results)
+		for part := j; part != nil; part = part.next {
+			results = append(results, part.out.Items...)
+		}
+		if last := len(runs) - 1; last >= 0 && runs[last].ticket+1 == j.ticket {
+			runs[last].ticket, runs[last].to = j.ticket, len(results)
+			return
+		}
+		runs = append(runs, run{ticket: j.ticket, first: j.ticket, from: from, to: len(results)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if cfg.unordered || len(runs) <= 1 {
+		return results, nil
+	}
+	slices.SortFunc(runs, func(a, b run) int {
+		if a.first < b.first {
+			return -1
+		}
+		return 1
+	})
+	ordered := make([]B, 0, len(results))
+	for _, r := range runs {
+		ordered = append(ordered, results[r.from:r.to]...)
+	}
+	return ordered, nil
+}
+
+// gatherAsync runs gather beside its caller.
+func gatherAsync[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], opts []Option, sp spec[A, B]) *Result[[]B] {
+	cfg := p.eager(opts, sp.verb)
+	newSizing[A, B](&cfg, sp.verb)
+	r := newResult[[]B](p)
+	// The call enters again when it runs; this entry says that it was accepted,
+	// and resolves the result at once when the pool is terminated.
+	l := &live{cancel: func(err error) { r.resolve(nil, err) }}
+	if err := p.enter(ctx, l, false); err != nil {
+		r.resolve(nil, err)
+		return r
+	}
+	sp.accepted = true
+	beside := &taskContext{Context: ctx} // it must not lend the slot of the task that asked
+	go func() {
+		defer p.leave(l)
+		r.resolve(gather(beside, p, in, opts, sp))
+	}()
+	return r
+}
+
+// eager checks the options of an eager verb.
+func (p *Pool) eager(opts []Option, verb string) config {
+	cfg := p.defaults.with(opts)
+	if cfg.recycle > 0 {
+		panic("penstock: pool." + verb + ": RecycleAfter is an option of ImapWith")
+	}
+	return cfg
+}
+
+// collect runs an eager call to its end and hands each finished chunk to each.
+func collect[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], cfg config, sp spec[A, B], each func(*job[A, B])) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	sp.eager = true
+	node := &plan.Node{Op: sp.verb, Name: cfg.name, Kind: plan.Workers, Inputs: []*plan.Node{in.Plan()}}
+	c, err := start(ctx, p, in, &plan.Meter{Node: node}, cfg, sp)
+	if err != nil {
+		return err
+	}
+	err = c.each(ctx, each)
+	closing := c.stop()
+	switch {
+	case c.fail != nil:
+		c.settle()
+		return c.fail.err
+	case err != nil:
+		return err
+	}
+	return closing
+}
+
+// each hands every job of an eager call to fn.
+func (c *call[A, B]) each(ctx context.Context, fn func(*job[A, B])) error {
+	for {
+		j, err := c.next(ctx)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+		fn(j)
+		c.clear(j)
+	}
+}
+
+// clear empties a job of an eager call, so that it can be used again.
+func (c *call[A, B]) clear(j *job[A, B]) {
+	if c.fill != nil && len(j.failed) == 0 {
+		c.mu.Lock()
+		c.counts.drop(j.ticket)
+		c.mu.Unlock()
+	}
+	j.out.Reset()
+}
+
+// settle gives the failure of an eager call its index, which is known when
+// everything before it has been filled.
+func (c *call[A, B]) settle() {
+	var e *stage.ItemError
+	if c.fill != nil && errors.As(c.fail.err, &e) {
+		if base, known := c.counts.take(c.fail.at.ticket); known {
+			e.Index += base
+		}
+	}
+}

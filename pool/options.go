@@ -1,0 +1,148 @@
+package pool
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// Option changes how a call works. Options given to New are the defaults of
+// the pool's calls; those given to a verb win over them, and of two of a kind
+// the last one counts. The interface is sealed: options are made by this
+// package's functions.
+type Option interface{ apply(*config) }
+
+type option func(*config)
+
+func (o option) apply(c *config) { o(c) }
+
+// config is what the options of a call add up to.
+type config struct {
+	chunk     int   // 0: automatic
+	items     int   // in-flight budget; 0: the default
+	bytes     int64 // 0: no bound
+	sizes     []any // func(T) int
+	unordered bool
+	name      string
+	recycle   int
+}
+
+func (c config) with(opts []Option) config {
+	c.sizes = c.sizes[:len(c.sizes):len(c.sizes)]
+	for i, o := range opts {
+		if o == nil {
+			panic(fmt.Sprintf("penstock: pool: option %d is nil", i))
+		}
+		o.apply(&c)
+	}
+	return c
+}
+
+func checkCount[N int | int64](what string, n N) {
+	if n < 0 {
+		panic(fmt.Sprintf("penstock: pool.%s: %d is negative", what, n))
+	}
+}
+
+// ChunkSize fixes how many items a worker pulls in one step; a chunk's results
+// and errors leave together. A size above the in-flight budget is cut to it. 0,
+// the default, means automatic: start at 1, aim for a few hundred microseconds
+// a chunk, at most 1024 items and 1 MiB, and never more than the budget divided
+// by the workers. ChunkSize panics if n is negative.
+func ChunkSize(n int) Option {
+	checkCount("ChunkSize", n)
+	return option(func(c *config) { c.chunk = n })
+}
+
+// InFlight bounds the items that were pulled from the source and not yet let go
+// by the consumer: read ahead, queued, running, waiting for their turn and
+// handed out. The bound is exact. 0, the default, means the larger of 64 items
+// and 4 x workers x the current chunk, at most 4096 x workers. InFlight panics
+// if items is negative.
+func InFlight(items int) Option {
+	checkCount("InFlight", items)
+	return option(func(c *config) { c.items = items })
+}
+
+// InFlightBytes bounds the bytes in flight, beside the items: at most n, plus
+// one pulled chunk, plus the outputs of running calls. What turns out larger
+// than was thought becomes debt and never waits; an item larger than n is
+// admitted alone. Sizes come from SizeOf; without it strings and byte slices
+// count their length and other items the size of their Go value. 0, the
+// default, means no bound. InFlightBytes panics if n is negative.
+func InFlightBytes(n int64) Option {
+	checkCount("InFlightBytes", n)
+	return option(func(c *config) { c.bytes = n })
+}
+
+// SizeOf says how many bytes an item counts for InFlightBytes. T is the input
+// or the output type of the verb, which panics otherwise; one SizeOf of each
+// may be given: an input then counts until its output does. SizeOf panics if
+// size is nil.
+func SizeOf[T any](size func(T) int) Option {
+	if size == nil {
+		panic("penstock: pool.SizeOf: size is nil")
+	}
+	return option(func(c *config) { c.sizes = append(c.sizes, size) })
+}
+
+// Unordered lets results leave in the order in which they are ready, like
+// Python's imap_unordered. The default is the order of the source.
+func Unordered() Option { return option(func(c *config) { c.unordered = true }) }
+
+// Name names the stage in errors, counters and plans: Name("parse/v2"). The
+// default is the verb's name.
+func Name(name string) Option { return option(func(c *config) { c.name = name }) }
+
+// RecycleAfter closes a worker's state after n items and makes it anew, like
+// Python's maxtasksperchild, counted in items. It is an option of ImapWith; the
+// other verbs panic. 0, the default, means never. RecycleAfter panics if n is
+// negative.
+func RecycleAfter(n int) Option {
+	checkCount("RecycleAfter", n)
+	return option(func(c *config) { c.recycle = n })
+}
+
+// sizing is how a call measures items for InFlightBytes.
+type sizing[A, B any] struct {
+	in  func(A) int
+	out func(B) int
+}
+
+// newSizing finds the size functions for a verb's types among the options.
+func newSizing[A, B any](c *config, verb string) (s sizing[A, B]) {
+	for _, f := range c.sizes {
+		in, isIn := f.(func(A) int)
+		out, isOut := f.(func(B) int)
+		if isIn {
+			s.in = in
+		}
+		if isOut {
+			s.out = out
+		}
+		if !isIn && !isOut {
+			var a A
+			var b B
+			panic(fmt.Sprintf("penstock: pool.%s: SizeOf takes %T, want the input type (%T) or the output type (%T)", verb, f, a, b))
+		}
+	}
+	if c.bytes > 0 && s.in == nil && s.out == nil {
+		s.in, s.out = length[A](), length[B]()
+		if s.in == nil && s.out == nil {
+			var a A
+			s.in = func(A) int { return int(unsafe.Sizeof(a)) }
+		}
+	}
+	return s
+}
+
+// length measures strings and byte slices; it is nil for other types.
+func length[T any]() func(T) int {
+	var zero T
+	switch any(zero).(type) {
+	case string:
+		return func(v T) int { s, _ := any(v).(string); return len(s) }
+	case []byte:
+		return func(v T) int { b, _ := any(v).([]byte); return len(b) }
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/penstock-go/penstock/internal/plan"
+	"github.com/penstock-go/penstock/stage"
+)
+
+var errPullAfterClose = errors.New("penstock: pull from a closed stream")
+
+// output is the consumer's end of a lazy call: the opened stream.
+type output[A, B any] struct{ c *call[A, B] }
+
+// stream makes the plan of a lazy verb.
+func stream[A, B any](p *Pool, in stage.Stream[A], opts []Option, sp spec[A, B]) stage.Stream[B] {
+	p = p.or()
+	cfg := p.defaults.with(opts)
+	if cfg.recycle > 0 && sp.verb != "ImapWith" {
+		panic("penstock: pool." + sp.verb + ": RecycleAfter is an option of ImapWith")
+	}
+	newSizing[A, B](&cfg, sp.verb) // a wrong type shows at the call
+	node := &plan.Node{Op: sp.verb, Name: cfg.name, Kind: plan.Workers, Detail: cfg.detail(p), Inputs: []*plan.Node{in.Plan()}}
+	return stage.Assemble(node, func(ctx context.Context, m *plan.Meter) (stage.Puller[B], error) {
+		c, err := start(ctx, p, in, m, cfg, sp)
+		if err != nil {
+			return nil, err
+		}
+		return output[A, B]{c}, nil
+	})
+}
+
+// Pull implements stage.Puller.
+func (o output[A, B]) Pull(ctx context.Context, into *stage.Chunk[B], max stage.Limit) error {
+	c := o.c
+	into.Reset()
+	if c.closed {
+		return errPullAfterClose
+	}
+	for {
+		if c.part == nil {
+			if err := c.advance(ctx); err != nil {
+				return err
+			}
+		}
+		err := c.serve(into, max)
+		if err != nil || !into.Empty() {
+			return err
+		}
+	}
+}
+
+// Close implements stage.Puller.
+func (o output[A, B]) Close() error { return o.c.stop() }
+
+// advance makes the next job the one that is served. An error from upstream is
+// the call's last word.
+func (c *call[A, B]) advance(ctx context.Context) error {
+	for {
+		if j := c.unstash(); j != nil {
+			c.letGo()
+			c.cur, c.part = j, j
+			return nil
+		}
+		if c.done != nil {
+			c.letGo()
+			return c.done
+		}
+		j, err := c.next(ctx)
+		switch {
+		case err == nil:
+			if c.fill != nil && !c.locate(j) {
+				c.cur = nil
+				c.stash = append(c.stash, j)
+				continue
+			}
+			c.part = j
+			return nil
+		case err == c.done && len(c.stash) > 0 && (errors.Is(err, io.EOF) || c.ctx.Err() == nil):
+			continue // every chunk is filled now, so that the stashed ones have their places
+		default:
+			return err
+		}
+	}
+}
+
+// locate gives the failures of a job the index of its first item, and reports
+// whether that is known yet. In order it always is; unordered, a chunk before
+// it may not have been filled.
+func (c *call[A, B]) locate(j *job[A, B]) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	failed := false
+	for p := j; p != nil; p = p.next {
+		failed = failed || len(p.failed) > 0
+	}
+	if failed {
+		base, known := c.counts.take(j.ticket)
+		if !known {
+			return false
+		}
+		for p := j; p != nil; p = p.next {
+			for i, e := range p.failed {
+				e.Index += base
+				p.failed[i] = nil
+			}
+			p.failed = p.failed[:0]
+		}
+	}
+	c.counts.drop(j.ticket)
+	return true
+}
+
+// unstash returns a job whose place has become known.
+func (c *call[A, B]) unstash() *job[A, B] {
+	for i, j := range c.stash {
+		if c.locate(j) {
+			c.stash = append(c.stash[:i], c.stash[i+1:]...)
+			return j
+		}
+	}
+	return nil
+}
+
+// serve hands on as much of the current part as max allows, and moves on when
+// it is through.
+func (c *call[A, B]) serve(into *stage.Chunk[B], max stage.Limit) error {
+	p := c.part
+	if c.off == 0 && c.err == 0 && (max.Items <= 0 || len(p.out.Items) <= max.Items) {
+		*into, p.out = p.out, *into
+	} else {
+		c.slice(into, max.Room())
+		if c.off < len(p.out.Items) || c.err < len(p.out.Errors) {
+			c.m.Out += int64(len(into.Items))
+			c.m.ChunksOut++
+			return nil
+		}
+		into.Tokens = append(into.Tokens, p.out.Tokens...)
+		p.out.Reset()
+		c.off, c.err = 0, 0
+	}
+	c.part = p.next
+	c.m.Out += int64(len(into.Items))
+	c.m.ChunksOut++
+	if c.part == nil && c.cur.fatal != nil {
+		return c.perish()
+	}
+	return nil
+}
+
+// slice copies the next n items of the current part, with the errors among
+// them. The errors behind the last item go with it.
+func (c *call[A, B]) slice(into *stage.Chunk[B], n int) {
+	out := &c.part.out
+	end := min(c.off+n, len(out.Items))
+	into.Items = append(into.Items, out.Items[c.off:end]...)
+	into.Block = out.Block
+	for c.err < len(out.Errors) && (out.Errors[c.err].Before < end || end == len(out.Items)) {
+		e := out.Errors[c.err]
+		e.Before -= c.off
+		into.Errors = append(into.Errors, e)
+		c.err++
+	}
+	c.off = end
+}
+
+// perish ends the stream at a job that ended the call: at once in order,
+// otherwise when every result was delivered.
+func (c *call[A, B]) perish() error {
+	if !c.cfg.unordered {
+		return c.finish(c.cur.fatal)
+	}
+	if c.fatal == nil || c.cur.ticket < c.fatal.ticket {
+		c.fatal = &job[A, B]{ticket: c.cur.ticket, fatal: c.cur.fatal}
+	}
+	c.cur.fatal = nil
+	return nil
+}

@@ -1,0 +1,63 @@
+package pool
+
+import (
+	"context"
+	"runtime/debug"
+	"sync"
+
+	"github.com/penstock-go/penstock/stage"
+)
+
+// Reduce folds the items of in, in the workers of p: each worker folds what it
+// pulls into an accumulator of its own with step, so that items never leave the
+// worker, and at the end merge joins the accumulators. Which worker gets which
+// item is left to chance: merge must be associative and commutative.
+//
+// newAcc is called once per worker that meets an item, and once for an empty
+// stream; step and merge may change and return their first argument. Items are
+// let go as they are folded. Reduce fails fast with the error of lowest index,
+// as Map does. It panics if a function is nil or an option does not fit.
+func Reduce[A, Acc any](ctx context.Context, p *Pool, in stage.Stream[A], newAcc func() Acc, step func(context.Context, Acc, A) (Acc, error), merge func(Acc, Acc) (Acc, error), opts ...Option) (Acc, error) {
+	mustFunc(newAcc == nil, "Reduce", "newAcc")
+	mustFunc(step == nil, "Reduce", "step")
+	mustFunc(merge == nil, "Reduce", "merge")
+	p = p.or()
+	cfg := p.eager(opts, "Reduce")
+	newSizing[A, struct{}](&cfg, "Reduce")
+	var mu sync.Mutex
+	var accs []Acc
+	keep := func(acc Acc) {
+		mu.Lock()
+		defer mu.Unlock()
+		accs = append(accs, acc)
+	}
+	sp := spec[A, struct{}]{verb: "Reduce", kernel: folding(newAcc, step, keep)}
+	var zero Acc
+	if err := collect(ctx, p, in, cfg, sp, func(*job[A, struct{}]) {}); err != nil {
+		return zero, err
+	}
+	total, err := join(newAcc, merge, accs)
+	if err != nil {
+		return zero, err
+	}
+	return total, nil
+}
+
+// join merges the workers' accumulators.
+func join[Acc any](newAcc func() Acc, merge func(Acc, Acc) (Acc, error), accs []Acc) (total Acc, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &stage.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	if len(accs) == 0 {
+		return newAcc(), nil
+	}
+	total = accs[0]
+	for _, acc := range accs[1:] {
+		if total, err = merge(total, acc); err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}

@@ -1,0 +1,301 @@
+package pool
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// slots are a pool's worker slots. A goroutine runs user functions only while
+// it owns one, so that all calls on a pool together never run more functions
+// than the pool has workers.
+//
+// A worker keeps its slot between chunks, marked idle, so that a call that is
+// alone on its pool pays two uncontended atomic operations per chunk; whoever
+// needs a slot takes idle ones away. When there are more who need one than
+// slots, the groups (calls) get them in turn, chunk by chunk.
+type slots struct {
+	waiters atomic.Int32 // length of the queues, read without the lock
+
+	mu      sync.Mutex // never held while user code runs or anything waits
+	n       int
+	used    int
+	owners  []*slot  // who owns a slot, idle or running
+	resumed []waiter // tasks that want a lent slot back: served first
+	turns   []*group // groups with waiters, in turn
+}
+
+// group is what shares the slots fairly with other groups: a call, or all the
+// applies of a pool.
+type group struct{ line []waiter }
+
+// waiter is somebody in line for a slot: a parked goroutine, or a function to
+// start.
+type waiter struct {
+	s     *slot
+	start func() // nil: s.ready gets a token
+}
+
+// The states of a slot's owner.
+const (
+	slotNone    = iota // owns none
+	slotIdle           // owns one that may be taken away
+	slotRunning        // owns one and runs a user function
+)
+
+// slot is the claim of one worker or task on a worker slot.
+type slot struct {
+	_      [64]byte
+	state  atomic.Int32
+	_      [60]byte
+	of     *slots
+	group  *group
+	ready  chan struct{}
+	index  int  // in owners
+	inLine bool // and not withdrawn
+	// ended says that the task is over: a loan that ends after that takes
+	// nothing back.
+	ended atomic.Bool
+}
+
+func (s *slot) init(of *slots, g *group) {
+	s.of, s.group, s.ready = of, g, make(chan struct{}, 1)
+}
+
+// acquire makes sure that s owns a slot and is running. It gives up when done
+// is closed, and reports whether it succeeded.
+func (s *slot) acquire(done <-chan struct{}) bool {
+	if s.state.CompareAndSwap(slotIdle, slotRunning) {
+		return true
+	}
+	p := s.of
+	p.mu.Lock()
+	if s.state.Load() == slotRunning { // a loan that ended late took one for us
+		p.mu.Unlock()
+		return true
+	}
+	p.enqueue(waiter{s: s})
+	p.mu.Unlock()
+	return s.await(done)
+}
+
+// enqueue puts w in line and serves who can be served. It needs the lock.
+func (p *slots) enqueue(w waiter) {
+	g := w.s.group
+	if len(g.line) == 0 {
+		p.turns = append(p.turns, g)
+	}
+	g.line = append(g.line, w)
+	w.s.inLine = true
+	p.waiters.Add(1)
+	p.reclaim()
+	p.dispatch(nil)
+}
+
+// await waits for the slot that s is in line for.
+func (s *slot) await(done <-chan struct{}) bool {
+	select {
+	case <-s.ready:
+		return true
+	default:
+	}
+	select {
+	case <-s.ready:
+		return true
+	case <-done:
+		p := s.of
+		p.mu.Lock()
+		left := p.withdraw(s)
+		p.mu.Unlock()
+		if !left { // it was served meanwhile
+			<-s.ready
+			s.release()
+		}
+		return false
+	}
+}
+
+// yield marks the slot idle after a chunk, and hands it on if somebody waits.
+func (s *slot) yield() {
+	if s.state.CompareAndSwap(slotRunning, slotIdle) && s.of.waiters.Load() > 0 {
+		s.release()
+	}
+}
+
+// release gives the slot up, if s owns one.
+func (s *slot) release() {
+	p := s.of
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.state.CompareAndSwap(slotIdle, slotNone) || s.state.CompareAndSwap(slotRunning, slotNone) {
+		p.disown(s)
+		p.dispatch(nil)
+	}
+}
+
+// Lend implements plan.Lender: the task gives its slot up while it waits.
+func (s *slot) Lend() (takeBack func()) { return s.lendTo(nil) }
+
+// lendTo lends the slot, to a waiter of the preferred group if there is one:
+// what the task waits for.
+func (s *slot) lendTo(prefer *group) (takeBack func()) {
+	p := s.of
+	p.mu.Lock()
+	if s.state.CompareAndSwap(slotRunning, slotNone) {
+		p.disown(s)
+		p.dispatch(prefer)
+	}
+	p.mu.Unlock()
+	return s.takeBack
+}
+
+// takeBack ends a loan: it returns when the task owns a slot again.
+func (s *slot) takeBack() {
+	p := s.of
+	p.mu.Lock()
+	if s.ended.Load() || s.state.Load() != slotNone { // over, or another goroutine of the task was faster
+		p.mu.Unlock()
+		return
+	}
+	// A slot of its own stands in line: the task's may be there for its worker.
+	back := &slot{of: p, group: s.group, ready: make(chan struct{}, 1), inLine: true}
+	p.resumed = append(p.resumed, waiter{s: back})
+	p.waiters.Add(1)
+	p.reclaim()
+	p.dispatch(nil)
+	p.mu.Unlock()
+	<-back.ready
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.disown(back)
+	if !s.ended.Load() && s.state.CompareAndSwap(slotNone, slotRunning) {
+		p.own(s)
+	} else {
+		p.dispatch(nil)
+	}
+}
+
+// own enters s as the owner of a slot. It needs the lock.
+func (p *slots) own(s *slot) {
+	p.used++
+	s.index = len(p.owners)
+	p.owners = append(p.owners, s)
+}
+
+// disown takes s out of the owners. It needs the lock.
+func (p *slots) disown(s *slot) {
+	p.used--
+	last := len(p.owners) - 1
+	p.owners[s.index] = p.owners[last]
+	p.owners[s.index].index = s.index
+	p.owners[last] = nil
+	p.owners = p.owners[:last]
+}
+
+// reclaim takes idle slots away from their owners, as many as somebody waits
+// for. It needs the lock.
+func (p *slots) reclaim() {
+	for i := 0; i < len(p.owners) && p.n-p.used < int(p.waiters.Load()); {
+		if s := p.owners[i]; s.state.CompareAndSwap(slotIdle, slotNone) {
+			p.disown(s)
+		} else {
+			i++
+		}
+	}
+}
+
+// dispatch gives free slots to who waits: tasks that resume, then a waiter of
+// the preferred group, then the groups in turn. It needs the lock.
+func (p *slots) dispatch(prefer *group) {
+	for p.used < p.n && p.waiters.Load() > 0 {
+		w := p.pop(prefer)
+		prefer = nil
+		p.serve(w)
+	}
+}
+
+// serve gives w a slot. It needs the lock.
+func (p *slots) serve(w waiter) {
+	p.waiters.Add(-1)
+	w.s.inLine = false
+	w.s.state.Store(slotRunning)
+	p.own(w.s)
+	if w.start != nil {
+		go w.start()
+	} else {
+		w.s.ready <- struct{}{} // has room: a slot is in line once
+	}
+}
+
+// pop takes the next waiter out of its line. It needs the lock, and a waiter.
+func (p *slots) pop(prefer *group) (w waiter) {
+	if len(p.resumed) > 0 {
+		w = p.resumed[0]
+		p.resumed = shift(p.resumed)
+		return w
+	}
+	if prefer != nil {
+		if w, ok := prefer.pop(); ok {
+			return w
+		}
+	}
+	for {
+		g := p.turns[0]
+		w, ok := g.pop()
+		copy(p.turns, p.turns[1:]) // its turn is over: to the end, or out
+		p.turns[len(p.turns)-1] = g
+		if len(g.line) == 0 {
+			p.turns[len(p.turns)-1] = nil
+			p.turns = p.turns[:len(p.turns)-1]
+		}
+		if ok {
+			return w
+		}
+	}
+}
+
+// pop takes the first waiter that is still interested out of the line.
+func (g *group) pop() (w waiter, ok bool) {
+	for len(g.line) > 0 {
+		w = g.line[0]
+		g.line = shift(g.line)
+		if w.s.inLine {
+			return w, true
+		}
+	}
+	return waiter{}, false
+}
+
+// withdraw takes s out of the line, if it is there, and reports whether it was.
+// Its waiter stays behind until its turn comes. It needs the lock.
+func (p *slots) withdraw(s *slot) bool {
+	if !s.inLine {
+		return false
+	}
+	s.inLine = false
+	p.waiters.Add(-1)
+	return true
+}
+
+// lendDirectly lends the slot of a running task to another that is in line, and
+// starts that. It reports whether it could.
+func (s *slot) lendDirectly(to *slot, start func()) bool {
+	p := s.of
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if to.of != p || !to.inLine || !s.state.CompareAndSwap(slotRunning, slotNone) {
+		return false
+	}
+	p.disown(s)
+	p.serve(waiter{s: to, start: start})
+	return true
+}
+
+// shift drops the first waiter of a line and lets go of what it pointed to. The
+// memory in front is given back when the line is empty.
+func shift(line []waiter) []waiter {
+	line[0] = waiter{}
+	if len(line) == 1 {
+		return line[:0]
+	}
+	return line[1:]
+}

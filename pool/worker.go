@@ -1,0 +1,563 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+	"unsafe"
+
+	"github.com/penstock-go/penstock/backpressure"
+	"github.com/penstock-go/penstock/internal/plan"
+	"github.com/penstock-go/penstock/stage"
+)
+
+// idleAfter is how long a worker is parked before it asks for a share of a long
+// chunk, and how long a chunk runs before its owner gives one.
+const idleAfter = 100 * time.Microsecond
+
+// worker is one goroutine of a call. Its fields survive the goroutine: when a
+// function ends it with runtime.Goexit, another takes over.
+type worker[A, B any] struct {
+	c      *call[A, B]
+	kernel kernel[A, B]
+	slot   slot
+	ctx    context.Context
+	cancel context.CancelCauseFunc // of an eager call's worker
+	m      plan.Meter
+	line   backpressure.Reservation
+	timer  *time.Timer
+
+	in      *stage.Chunk[A] // pulled, and being run
+	pulling bool            // holds the pull lock
+	asked   int             // chunk size asked for
+	pulled  time.Duration   // how long the pull took, if it was timed
+	since   time.Time       // when the pull ended, if it was timed
+	timed   bool
+
+	// The part that is being run: items[pos:end] of a chunk.
+	task[A, B]
+	running bool
+	pos     int
+	stop    int // end, or the next place where an error from upstream stands
+	from    int // length of the output when the kernel was called
+	first   int // pos when the kernel was called
+	mark    int // length of the output before the current item, or -1
+	watched time.Time
+}
+
+// task is a part of a chunk, as it is shared between workers.
+type task[A, B any] struct {
+	root   *shared[A, B] // the parts' common fate, or nil if the chunk is whole
+	job    *job[A, B]
+	chunk  *stage.Chunk[A]
+	items  []A
+	begin  int
+	end    int
+	errors []*stage.ItemError // from upstream, from errs on
+	errs   int
+	ahead  int // errors from upstream in the parts before
+}
+
+// spawn starts a worker. It needs the pull lock, or to be the first.
+func (c *call[A, B]) spawn() {
+	c.spawned++
+	c.active.Add(1)
+	w := &worker[A, B]{c: c, kernel: c.spec.kernel(), in: new(stage.Chunk[A])}
+	w.slot.init(&c.pool.slots, &c.group)
+	parent := c.ctx
+	if c.spec.eager {
+		parent, w.cancel = context.WithCancelCause(c.ctx)
+	}
+	w.ctx = &taskContext{Context: parent, slot: &w.slot}
+	w.run()
+}
+
+// run runs the worker in a goroutine of the call's group, and in another one if
+// that is ended by runtime.Goexit.
+func (w *worker[A, B]) run() {
+	w.c.wg.Go(func() {
+		ended := false
+		defer func() {
+			if !ended {
+				w.exited()
+				w.run()
+			}
+		}()
+		if w.running {
+			w.drive()
+		}
+		w.work()
+		ended = true
+	})
+}
+
+// exited mends what a Goexit in the source left.
+func (w *worker[A, B]) exited() {
+	if w.pulling {
+		w.pulling = false
+		w.c.end(fmt.Errorf("%s: source: %w", w.c.name, stage.ErrGoexit))
+		w.c.lock.unlock()
+	}
+}
+
+// work is the worker's life: chunk after chunk until there are no more.
+func (w *worker[A, B]) work() {
+	c := w.c
+	for {
+		size := int(c.sizer.size.Load())
+		cost := backpressure.Cost{Chunks: 1, Items: size}
+		if !c.gate.TryAcquire(cost) && !w.awaitCredit(cost) {
+			if w.job == nil {
+				break
+			}
+			w.drive()
+			continue
+		}
+		if !c.lock.tryLock() && !w.awaitLock() {
+			c.gate.Release(cost)
+			if w.job == nil {
+				break
+			}
+			w.drive()
+			continue
+		}
+		if more := w.pull(cost); !more {
+			break
+		}
+		if w.job != nil {
+			w.drive()
+		}
+	}
+	w.idleOut()
+	w.close()
+}
+
+// pull takes the next chunk. It is called with the pull lock and gives it back.
+// It reports false when there is nothing more to pull.
+func (w *worker[A, B]) pull(cost backpressure.Cost) (more bool) {
+	c := w.c
+	w.pulling = true
+	if !c.ended && c.attention.Load()&stopPulling != 0 {
+		c.end(c.stopped())
+	}
+	if !c.ended && c.cfg.bytes > 0 && c.gate.InDebt() {
+		// Somebody pulled since our credit came, and went into debt: only one
+		// chunk may do so.
+		w.pulling = false
+		c.lock.unlock()
+		c.gate.Release(cost)
+		return w.awaitCredit(backpressure.Cost{}) || w.job != nil
+	}
+	if c.ended {
+		w.pulling = false
+		c.lock.unlock()
+		c.gate.Release(cost)
+		return false
+	}
+	limit := c.limit(cost.Items)
+	w.asked = limit.Items
+	w.timed = c.sizer.timed(c.ticket, cost.Items)
+	if w.timed {
+		w.since = time.Now()
+	}
+	err := c.src.Pull(c.pulls, w.in, limit)
+	if w.timed {
+		now := time.Now()
+		w.pulled, w.since = now.Sub(w.since), now
+	}
+	n := len(w.in.Items)
+	if err != nil && c.pulls.Err() != nil {
+		err = c.stopped()
+	}
+	if n > 0 || !w.in.Empty() || w.in.Block != nil {
+		j := c.take()
+		j.ticket, j.base, j.n = c.ticket, c.index, n
+		c.ticket++
+		c.index += int64(n)
+		j.held.cost = backpressure.Cost{Chunks: 1, Items: n}
+		if c.fill != nil {
+			j.held.cost.Items = cost.Items
+		}
+		w.task = task[A, B]{job: j}
+		if c.cfg.bytes > 0 {
+			w.weigh(j)
+		}
+	}
+	if err != nil {
+		c.end(err)
+	} else if c.spawned < c.pool.slots.n {
+		c.spawn()
+	}
+	w.pulling = false
+	c.lock.unlock()
+	if w.job == nil {
+		c.gate.Release(cost)
+		return err == nil
+	}
+	if surplus := cost.Items - w.job.held.cost.Items; surplus > 0 {
+		c.gate.Release(backpressure.Cost{Items: surplus})
+	} else if surplus < 0 { // a source that broke its limit
+		c.gate.Add(backpressure.Cost{Items: -surplus})
+	}
+	return true
+}
+
+// limit is what to ask the source for, given credit for n items.
+func (c *call[A, B]) limit(n int) stage.Limit {
+	if n > 1 && c.sizer.auto && c.sized != nil {
+		if left, known := c.sized(); known {
+			n = int(min(int64(n), max(1, left/int64(4*c.pool.slots.n))))
+		}
+	}
+	limit := stage.Limit{Items: n}
+	if per := c.perItem.Load(); per > 0 {
+		if c.cfg.bytes > 0 { // keep a chunk well below the budget of bytes
+			limit.Items = int(min(int64(n), max(1, c.cfg.bytes/(int64(2*c.pool.slots.n)*per))))
+		}
+		if c.fill != nil && n >= blockSizing {
+			limit.Bytes = min(maxChunkBytes, int64(n)*per)
+		}
+	}
+	return limit
+}
+
+// stopped is why no more is pulled. It needs the pull lock.
+func (c *call[A, B]) stopped() error {
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	return context.Cause(c.pulls)
+}
+
+// end ends the pulling. It needs the pull lock.
+func (c *call[A, B]) end(err error) {
+	if !c.ended {
+		c.ended, c.ending = true, err
+		c.ring.CloseAt(c.ticket)
+	}
+}
+
+// take returns a job to fill. It needs the pull lock.
+func (c *call[A, B]) take() *job[A, B] {
+	if len(c.free) == 0 {
+		c.free = c.freed.drain(c.free)
+	}
+	last := len(c.free) - 1
+	if last < 0 {
+		return new(job[A, B])
+	}
+	j := c.free[last]
+	c.free[last] = nil
+	c.free = c.free[:last]
+	return j
+}
+
+// weigh charges the bytes of a pulled chunk.
+func (w *worker[A, B]) weigh(j *job[A, B]) {
+	c := w.c
+	switch {
+	case w.in.Block != nil:
+		j.held.inBytes = int64(len(w.in.Block))
+	case c.size.in != nil:
+		for _, a := range w.in.Items {
+			j.held.inBytes += int64(c.size.in(a))
+		}
+		if j.n > 0 {
+			c.perItem.Store(max(1, j.held.inBytes/int64(j.n)))
+		}
+	}
+	j.held.cost.Bytes = j.held.inBytes
+	c.gate.Add(backpressure.Cost{Bytes: j.held.inBytes})
+}
+
+// drive runs the worker's task, or goes on with it, and publishes it when it
+// is complete.
+func (w *worker[A, B]) drive() {
+	if !w.running {
+		if !w.prepare() {
+			return
+		}
+	}
+	c, j := w.c, w.job
+	n := j.n // the job is the consumer's once it is published
+	for {
+		for w.errs < len(w.errors) && w.errors[w.errs].Before <= w.pos {
+			e := *w.errors[w.errs]
+			j.out.Fail(&e)
+			w.errs++
+			if c.spec.eager { // an item that failed upstream fails the call as well
+				c.failAt(place{j.ticket, w.pos}, w.errors[w.errs-1])
+				w.m.Abandoned += int64(w.end - w.pos)
+				w.end, w.errs = w.pos, len(w.errors)
+			}
+		}
+		if w.pos >= w.end {
+			break
+		}
+		w.stop = w.end
+		if w.errs < len(w.errors) {
+			w.stop = min(w.stop, w.errors[w.errs].Before)
+		}
+		err := w.call()
+		if err != nil && !w.failed(err) {
+			w.m.Abandoned += int64(w.end - w.pos)
+			break
+		}
+	}
+	w.running = false
+	w.publish()
+	w.slot.yield()
+	if w.timed {
+		w.timed = false
+		run := time.Since(w.since)
+		if c.sizer.observe(w.asked, n, w.pulled, run) {
+			c.resize()
+		}
+	}
+}
+
+// prepare takes a slot and fills the chunk that was pulled, unless the task was
+// shared by another worker. It reports false if the call ended.
+func (w *worker[A, B]) prepare() bool {
+	c, j := w.c, w.job
+	if !w.slot.acquire(c.ctx.Done()) {
+		if w.root == nil {
+			w.m.In += int64(len(w.in.Items))
+			w.m.Abandoned += int64(len(w.in.Items))
+		} else {
+			w.m.Abandoned += int64(w.end - w.begin)
+		}
+		w.job, w.root = nil, nil
+		return false
+	}
+	if w.timed {
+		w.since = time.Now()
+	}
+	w.running = true
+	w.watched = time.Time{}
+	if w.root == nil {
+		if c.fill != nil {
+			w.filling(j)
+		}
+		n := len(w.in.Items)
+		w.task = task[A, B]{job: j, chunk: w.in, items: w.in.Items, end: n, errors: w.in.Errors}
+		w.m.In += int64(n)
+		w.m.ChunksIn++
+		j.out.Block, w.in.Block = w.in.Block, nil
+		j.out.Tokens = append(j.out.Tokens, w.in.Tokens...)
+	}
+	w.pos, w.mark = w.begin, -1
+	if c.spec.eager && !c.watch(w, place{j.ticket, w.pos}) {
+		w.m.Abandoned += int64(w.end - w.pos)
+		w.pos, w.end, w.errs = w.end, w.end, len(w.errors)
+	}
+	return true
+}
+
+// filling turns the block that was pulled into items.
+func (w *worker[A, B]) filling(j *job[A, B]) {
+	c := w.c
+	bytes := int64(len(w.in.Block))
+	err := c.fill(w.ctx, w.in)
+	n := len(w.in.Items)
+	if n > 0 && bytes > 0 {
+		c.perItem.Store(max(1, bytes/int64(n)))
+	}
+	if more := n - j.held.cost.Items; more > 0 {
+		c.gate.Add(backpressure.Cost{Items: more})
+	} else if more < 0 {
+		c.gate.Release(backpressure.Cost{Items: -more})
+	}
+	j.held.cost.Items, j.n = n, n
+	c.mu.Lock()
+	c.counts.set(j.ticket, n)
+	c.mu.Unlock()
+	if err != nil {
+		w.die(j, n, reason(c.ctx, err))
+	}
+}
+
+// die ends the call behind the given item of a job.
+func (w *worker[A, B]) die(j *job[A, B], item int, err error) {
+	c := w.c
+	if c.spec.eager {
+		c.failAt(place{j.ticket, item}, err)
+		return
+	}
+	j.fatal = err
+	c.stopPulling(nil)
+}
+
+// call runs the kernel until it returns, and turns a panic into an error. One
+// deferred call per run of items: not one per item.
+func (w *worker[A, B]) call() (err error) {
+	j := w.job
+	w.from, w.first = len(j.out.Items), w.pos
+	if w.kernel.exact {
+		j.out.Items = room(j.out.Items, w.stop-w.pos)
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			v := recover()
+			if v == nil {
+				w.trim()
+				if !w.failed(stage.ErrGoexit) { // this goroutine ends; run starts another
+					w.m.Abandoned += int64(w.end - w.pos)
+					w.end, w.errs = w.pos, len(w.errors)
+				}
+				return
+			}
+			err = &stage.PanicError{Value: v, Stack: debug.Stack()}
+		}
+		w.trim()
+	}()
+	err = w.kernel.run(w)
+	returned = true
+	return err
+}
+
+// trim cuts the output to what was written.
+func (w *worker[A, B]) trim() {
+	if w.kernel.exact {
+		w.job.out.Items = w.job.out.Items[:w.from+w.pos-w.first]
+	}
+}
+
+// failed deals with what ended a run of items at w.pos and moves on behind it.
+// It reports false if the rest of the part must not run.
+func (w *worker[A, B]) failed(err error) bool {
+	c, j := w.c, w.job
+	if w.mark >= 0 { // drop what the item emitted before it failed
+		clear(j.out.Items[w.mark:])
+		j.out.Items = j.out.Items[:w.mark]
+	}
+	if err == errYield {
+		return c.attention.Load()&stopRunning == 0 && w.ctx.Err() == nil
+	}
+	if w.ctx.Err() != nil { // ended with its context
+		return false
+	}
+	var fatal fatalError
+	if errors.As(err, &fatal) {
+		w.die(j, w.pos, fatal.error)
+		return false
+	}
+	if w.kernel.whole {
+		for ; w.pos < w.stop; w.pos++ {
+			w.fail(err)
+		}
+	} else {
+		w.fail(err)
+		w.pos++
+	}
+	return !c.spec.eager
+}
+
+// fail notes the failure of the item at w.pos.
+func (w *worker[A, B]) fail(err error) {
+	c, j := w.c, w.job
+	e := &stage.ItemError{
+		Stage: c.name, Index: j.base + int64(w.pos), Input: w.items[w.pos], Err: err,
+		At: w.chunk.Locate(w.pos),
+	}
+	var p *stage.PanicError
+	if errors.As(err, &p) {
+		e.Stack = p.Stack
+	}
+	w.m.Failed++
+	if c.fill != nil {
+		e.Index = int64(w.pos) // the consumer adds the base
+		j.failed = append(j.failed, e)
+	}
+	if c.spec.eager {
+		c.failAt(place{j.ticket, w.pos}, e)
+	}
+	j.out.Fail(e)
+}
+
+// guarded calls f and turns a panic into an error.
+func (w *worker[A, B]) guarded(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &stage.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+// publish puts the job into the ring, when its last part is done.
+func (w *worker[A, B]) publish() {
+	c, j := w.c, w.job
+	w.job = nil
+	if root := w.root; root != nil {
+		w.root = nil
+		if w.chunk == w.in { // other parts may still read it
+			w.in = new(stage.Chunk[A])
+		}
+		w.chunk, w.items, w.errors = nil, nil, nil
+		if root.parts.Add(-1) > 0 {
+			return
+		}
+		j = root.first
+	}
+	if c.size.out != nil && c.cfg.bytes > 0 {
+		c.reweigh(j)
+	}
+	var err error
+	if c.cfg.unordered || c.spec.eager {
+		err = c.ring.Add(context.Background(), j)
+	} else {
+		err = c.ring.Put(context.Background(), j.ticket, j)
+	}
+	if err != nil && c.ctx.Err() == nil {
+		panic(err) // the budget has no more chunks than the ring has slots
+	}
+}
+
+// reweigh charges a job's outputs in place of its inputs.
+func (c *call[A, B]) reweigh(j *job[A, B]) {
+	var bytes int64
+	var n int
+	for p := j; p != nil; p = p.next {
+		for _, b := range p.out.Items {
+			bytes += int64(c.size.out(b))
+		}
+		n += len(p.out.Items)
+	}
+	if n > 0 {
+		c.perItem.Store(max(1, max(bytes, j.held.inBytes)/int64(n)))
+	}
+	c.gate.Add(backpressure.Cost{Bytes: bytes})
+	c.gate.Release(backpressure.Cost{Bytes: j.held.inBytes})
+	j.held.cost.Bytes, j.held.inBytes = bytes, 0
+}
+
+// close ends the worker's state and adds its figures to the call's.
+func (w *worker[A, B]) close() {
+	c := w.c
+	w.slot.release()
+	w.slot.ended.Store(true)
+	var err error
+	if w.kernel.close != nil {
+		err = w.guarded(w.kernel.close)
+	}
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	if w.cancel != nil {
+		w.cancel(io.EOF)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.watching, w)
+	c.meters = append(c.meters, w.m)
+	if err != nil {
+		c.closing = append(c.closing, err)
+	}
+}
+
+func sizeof[T any](v T) int { return int(unsafe.Sizeof(v)) }

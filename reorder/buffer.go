@@ -1,0 +1,345 @@
+package reorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrPutTwice is the cause of a Put's failure when its number was put before.
+var ErrPutTwice = errors.New("reorder: number was put before")
+
+// ErrClosed is the cause of a Put's failure when its number lies behind the
+// end that CloseAt set.
+var ErrClosed = errors.New("reorder: number lies behind the end")
+
+// Buffer is a bounded ring with a slot per ticket. Producers put values under
+// their numbers, 0, 1, 2, ..., in any order; the consumer takes them in the
+// order of the numbers. Put and Add may be called by many goroutines at once,
+// Next and TryNext by one at a time. A buffer holds at most its window of
+// values; no value is ever dropped.
+//
+// A buffer is used either with Put (ordered: the producer brings the ticket) or
+// with Add (unordered: the ticket is drawn at publishing), not both.
+type Buffer[T any] struct {
+	slots  []slot[T]
+	mask   uint64
+	shift  uint // consecutive numbers go to different cache lines
+	window uint64
+	_      [40]byte
+
+	head    atomic.Uint64 // the next number to take; only the consumer writes it
+	_       [56]byte
+	waiting atomic.Uint64 // 1 + the number that a parked consumer waits for, or 0
+	_       [56]byte
+	drawn   atomic.Uint64 // numbers that Add drew
+	_       [56]byte
+
+	end     atomic.Uint64 // how many values there will be
+	blocked atomic.Int32  // producers waiting for the window
+	aborted atomic.Bool
+	wake    chan struct{} // a token for the parked consumer
+
+	mu      sync.Mutex // guards what follows; never held while anything waits
+	line    []*putter
+	cause   error
+	stopped chan struct{} // closed by Abort
+}
+
+// slot holds one value. state is twice the number that the slot is free for,
+// plus one when it holds that number's value.
+type slot[T any] struct {
+	state atomic.Uint64
+	value T
+}
+
+// putter is a producer that waits for its number to enter the window; any
+// number will do for Add.
+type putter struct {
+	seq   uint64
+	ready chan struct{}
+}
+
+// New returns an empty buffer with room for window values. New panics if window
+// is less than 1.
+func New[T any](window int) *Buffer[T] {
+	if window < 1 {
+		panic(fmt.Sprintf("penstock: reorder.New: window is %d, want at least 1", window))
+	}
+	size := uint64(1) << bits.Len64(uint64(window)-1)
+	b := &Buffer[T]{
+		slots: make([]slot[T], size), mask: size - 1, window: uint64(window),
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+	}
+	if size >= 64 {
+		b.shift = 3
+	}
+	for i := range size {
+		b.slot(i).state.Store(2 * i)
+	}
+	b.end.Store(math.MaxUint64)
+	return b
+}
+
+// slot returns the place of a number. A line of the cache holds several slots;
+// neighbours in number, which are in use at the same time, are kept apart.
+func (b *Buffer[T]) slot(seq uint64) *slot[T] {
+	i := seq & b.mask
+	if b.shift != 0 {
+		i = (i<<b.shift | i>>(uint(bits.Len64(b.mask))-b.shift)) & b.mask
+	}
+	return &b.slots[i]
+}
+
+// Window is how many values the buffer has room for.
+func (b *Buffer[T]) Window() int { return int(b.window) }
+
+// Put stores the value of number seq. It waits while seq is the window or more
+// ahead of the next number to take; the next one is always accepted. It returns
+// the cause of ctx if ctx ends first, Abort's error, or an error that wraps
+// ErrPutTwice or ErrClosed; nothing is stored then.
+func (b *Buffer[T]) Put(ctx context.Context, seq uint64, v T) error {
+	s := b.slot(seq)
+	for s.state.Load() != 2*seq || (b.window <= b.mask && seq-b.head.Load() >= b.window) {
+		if err := b.await(ctx, seq); err != nil {
+			return err
+		}
+	}
+	if seq >= b.end.Load() {
+		return fmt.Errorf("%w: %d of %d", ErrClosed, seq, b.end.Load())
+	}
+	b.store(s, seq, v)
+	return nil
+}
+
+// Add stores a value under the next free number, which makes the buffer a queue
+// in completion order. It waits while the window is full and returns as Put
+// does.
+func (b *Buffer[T]) Add(ctx context.Context, v T) error {
+	for {
+		seq := b.drawn.Load()
+		if seq >= b.end.Load() {
+			return fmt.Errorf("%w: %d", ErrClosed, seq)
+		}
+		s := b.slot(seq)
+		if s.state.Load() != 2*seq || (b.window <= b.mask && seq-b.head.Load() >= b.window) {
+			if b.drawn.Load() != seq {
+				continue // another producer was faster
+			}
+			if err := b.await(ctx, seq); err != nil {
+				return err
+			}
+			continue
+		}
+		if b.drawn.CompareAndSwap(seq, seq+1) {
+			b.store(s, seq, v)
+			return nil
+		}
+	}
+}
+
+// store publishes a value and wakes the consumer if it waits for just that one.
+func (b *Buffer[T]) store(s *slot[T], seq uint64, v T) {
+	s.value = v
+	s.state.Store(2*seq + 1)
+	if b.waiting.Load() == seq+1 {
+		b.rouse(seq + 1)
+	}
+}
+
+// rouse wakes the consumer if it is parked under the mark.
+func (b *Buffer[T]) rouse(mark uint64) {
+	if b.waiting.CompareAndSwap(mark, 0) {
+		b.wake <- struct{}{} // has room: each parking takes its token
+	}
+}
+
+// await parks a producer until the window may have room for seq.
+func (b *Buffer[T]) await(ctx context.Context, seq uint64) error {
+	if seq < b.head.Load() || b.slot(seq).state.Load() == 2*seq+1 {
+		return fmt.Errorf("%w: %d", ErrPutTwice, seq)
+	}
+	if end := b.end.Load(); seq >= end {
+		return fmt.Errorf("%w: %d of %d", ErrClosed, seq, end)
+	}
+	p := &putter{seq: seq, ready: make(chan struct{})}
+	b.mu.Lock()
+	if b.cause != nil {
+		b.mu.Unlock()
+		return b.cause
+	}
+	b.line = append(b.line, p)
+	b.blocked.Add(1)
+	if seq-b.head.Load() < b.window { // the consumer moved on before it could see us
+		b.leave(p)
+		b.mu.Unlock()
+		return nil
+	}
+	b.mu.Unlock()
+	select {
+	case <-p.ready:
+		return nil
+	case <-b.stopped:
+		return b.cause
+	case <-ctx.Done():
+		b.mu.Lock()
+		b.leave(p)
+		b.mu.Unlock()
+		return context.Cause(ctx)
+	}
+}
+
+// leave takes p out of the line, if it is there. It needs the lock.
+func (b *Buffer[T]) leave(p *putter) {
+	for i, q := range b.line {
+		if q == p {
+			b.line = append(b.line[:i], b.line[i+1:]...)
+			b.blocked.Add(-1)
+			return
+		}
+	}
+}
+
+// admit lets producers go whose numbers have entered the window.
+func (b *Buffer[T]) admit() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	head, kept := b.head.Load(), b.line[:0]
+	for _, p := range b.line {
+		if p.seq-head < b.window {
+			close(p.ready)
+			b.blocked.Add(-1)
+		} else {
+			kept = append(kept, p)
+		}
+	}
+	clear(b.line[len(kept):])
+	b.line = kept
+}
+
+// TryNext takes the next value in order if it is there.
+func (b *Buffer[T]) TryNext() (v T, ok bool) {
+	head := b.head.Load()
+	s := b.slot(head)
+	if s.state.Load() != 2*head+1 {
+		return v, false
+	}
+	var zero T
+	v, s.value = s.value, zero
+	s.state.Store(2 * (head + uint64(len(b.slots))))
+	b.head.Store(head + 1)
+	if b.blocked.Load() > 0 {
+		b.admit()
+	}
+	return v, true
+}
+
+// Drain takes what is there, in order but over gaps. It is for clearing up when
+// neither producers nor the consumer use the buffer any more.
+func (b *Buffer[T]) Drain() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		head := b.head.Load()
+		for seq := head; seq < head+uint64(len(b.slots)); seq++ {
+			s := b.slot(seq)
+			if s.state.Load() != 2*seq+1 {
+				continue
+			}
+			var zero T
+			v := s.value
+			s.value = zero
+			s.state.Store(2 * (seq + uint64(len(b.slots))))
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// Ready reports whether the next value in order is there.
+func (b *Buffer[T]) Ready() bool {
+	head := b.head.Load()
+	return b.slot(head).state.Load() == 2*head+1
+}
+
+// Next takes the next value in order, waiting for it. It returns io.EOF after
+// the last (see CloseAt), Abort's error, or the cause of ctx if ctx ends first;
+// nothing is lost then.
+func (b *Buffer[T]) Next(ctx context.Context) (v T, err error) {
+	for {
+		if b.aborted.Load() {
+			return v, b.Err()
+		}
+		if v, ok := b.TryNext(); ok {
+			return v, nil
+		}
+		head := b.head.Load()
+		if head >= b.end.Load() {
+			return v, io.EOF
+		}
+		// Say first for which value we wait, then look again: whoever stores it
+		// in between sees the mark.
+		b.waiting.Store(head + 1)
+		if b.Ready() || head >= b.end.Load() || b.aborted.Load() {
+			b.unpark(head + 1)
+			continue
+		}
+		select {
+		case <-b.wake:
+		case <-ctx.Done():
+			b.unpark(head + 1)
+			return v, context.Cause(ctx)
+		}
+	}
+}
+
+// unpark takes the consumer's mark back, and the token if somebody took the
+// mark first.
+func (b *Buffer[T]) unpark(mark uint64) {
+	if !b.waiting.CompareAndSwap(mark, 0) {
+		<-b.wake
+	}
+}
+
+// CloseAt says that there are n values in all, numbers 0 to n-1: Next returns
+// io.EOF behind the last of them. Only the first call counts.
+func (b *Buffer[T]) CloseAt(n uint64) {
+	if b.end.CompareAndSwap(math.MaxUint64, n) {
+		b.rouse(n + 1)
+	}
+}
+
+// Close says that no more values will be added: Next returns io.EOF behind the
+// last that was. It is for buffers used with Add, after the last Add returned.
+func (b *Buffer[T]) Close() { b.CloseAt(b.drawn.Load()) }
+
+// Abort ends the buffer at once: every waiting and later Put, Add and Next
+// returns err. Only the first call counts. Abort panics if err is nil.
+func (b *Buffer[T]) Abort(err error) {
+	if err == nil {
+		panic("penstock: reorder.Buffer.Abort: err is nil")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.cause != nil {
+		return
+	}
+	b.cause = err
+	b.aborted.Store(true)
+	close(b.stopped)
+	if mark := b.waiting.Load(); mark != 0 {
+		b.rouse(mark)
+	}
+}
+
+// Err is Abort's error, or nil.
+func (b *Buffer[T]) Err() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cause
+}
