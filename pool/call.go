@@ -64,6 +64,7 @@ type call[A, B any] struct {
 	open   context.Context // what the call was opened with
 	ctx    context.Context // ends with open, Terminate, or the consumer
 	cancel context.CancelCauseFunc
+	over   <-chan struct{} // ctx.Done()
 	pulls  context.Context // ends with ctx, or when no more may be pulled
 	noMore context.CancelCauseFunc
 	awake  chan struct{} // closed when the end of ctx was noticed
@@ -92,8 +93,6 @@ type call[A, B any] struct {
 	index   int64
 	ended   bool
 	ending  error // what the stream ends with, io.EOF if all went well
-	free    []*job[A, B]
-	freed   recycler[A, B]
 
 	started  bool
 	wg       conc.WaitGroup
@@ -108,7 +107,8 @@ type call[A, B any] struct {
 
 	// The consumer's side.
 	cur, part *job[A, B]
-	off, err  int // of part: items and errors that were handed on
+	spare     *job[A, B] // done with, for the workers to use again
+	off, err  int        // of part: items and errors that were handed on
 	stash     []*job[A, B]
 	fatal     *job[A, B]
 	done      error
@@ -125,6 +125,7 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 	}
 	c.ctx, c.cancel = context.WithCancelCause(&taskContext{Context: ctx})
 	c.pulls, c.noMore = context.WithCancelCause(c.ctx)
+	c.over = c.ctx.Done()
 	c.live.cancel = c.cancel
 	if !sp.eager {
 		c.live.stop = c.stopPulling
@@ -185,7 +186,6 @@ func (c *call[A, B]) budget() {
 	}
 	c.sizer.init(c.cfg.chunk, largest)
 	c.ring = reorder.New[*job[A, B]](limit.Chunks)
-	c.freed.init(limit.Chunks + 1)
 	c.gate = backpressure.New(limit)
 	c.resize()
 }
@@ -224,11 +224,11 @@ func (c *call[A, B]) next(ctx context.Context) (*job[A, B], error) {
 	if c.attention.Load()&stopRunning != 0 {
 		return nil, c.finish(context.Cause(c.ctx))
 	}
-	j, ok := c.ring.TryNext()
+	j, ok := c.ring.TryNextSwap(c.spare)
 	if !ok {
 		back := lend(ctx, &c.group)
 		var err error
-		j, err = c.ring.Next(ctx)
+		j, err = c.ring.NextSwap(ctx, c.spare)
 		back()
 		switch {
 		case err == nil:
@@ -240,7 +240,7 @@ func (c *call[A, B]) next(ctx context.Context) (*job[A, B], error) {
 			return nil, err // this wait's own context ended
 		}
 	}
-	c.cur = j
+	c.cur, c.spare = j, nil
 	return j, nil
 }
 
@@ -260,7 +260,7 @@ func (c *call[A, B]) letGo() {
 		cost := j.held.cost
 		j.held = held{}
 		if j.next == nil {
-			c.freed.put(j)
+			c.spare = j
 		}
 		c.gate.Release(cost)
 	}
@@ -317,39 +317,6 @@ func (j *job[A, B]) outputs() (n int64) {
 		n += int64(len(j.out.Items))
 	}
 	return n
-}
-
-// recycler hands finished jobs from the consumer back to the workers, which
-// take them one at a time, under the pull lock: a ring with one reader and one
-// writer.
-type recycler[A, B any] struct {
-	ring []*job[A, B]
-	read uint64
-	_    [64]byte
-	tail atomic.Uint64
-	sent uint64
-	head atomic.Uint64
-}
-
-func (r *recycler[A, B]) init(n int) { r.ring = make([]*job[A, B], n) }
-
-func (r *recycler[A, B]) put(j *job[A, B]) {
-	if r.sent-r.head.Load() == uint64(len(r.ring)) {
-		return // more jobs than the budget has chunks: leave it to the collector
-	}
-	r.ring[r.sent%uint64(len(r.ring))] = j
-	r.sent++
-	r.tail.Store(r.sent)
-}
-
-// drain appends to free all jobs that came back.
-func (r *recycler[A, B]) drain(free []*job[A, B]) []*job[A, B] {
-	tail := r.tail.Load()
-	for ; r.read < tail; r.read++ {
-		free = append(free, r.ring[r.read%uint64(len(r.ring))])
-	}
-	r.head.Store(r.read)
-	return free
 }
 
 // ledger finds the index of a chunk's first item when the number of items of

@@ -129,7 +129,7 @@ func (c *call[A, B]) unstash() *job[A, B] {
 func (c *call[A, B]) serve(into *stage.Chunk[B], max stage.Limit) error {
 	p := c.part
 	if c.off == 0 && c.err == 0 && (max.Items <= 0 || len(p.out.Items) <= max.Items) {
-		*into, p.out = p.out, *into
+		exchange(into, &p.out)
 	} else {
 		c.slice(into, max.Room())
 		if c.off < len(p.out.Items) || c.err < len(p.out.Errors) {
@@ -177,4 +177,19 @@ func (c *call[A, B]) perish() error {
 	}
 	c.cur.fatal = nil
 	return nil
+}
+
+// exchange swaps two chunks, the first of which was reset: the parts that hold
+// nothing on either side stay.
+func exchange[B any](a, b *stage.Chunk[B]) {
+	a.Items, b.Items = b.Items, a.Items
+	if len(b.Errors) > 0 {
+		a.Errors, b.Errors = b.Errors, a.Errors
+	}
+	if len(b.Tokens) > 0 {
+		a.Tokens, b.Tokens = b.Tokens, a.Tokens
+	}
+	if b.Block != nil {
+		a.Block, b.Block = b.Block, nil
+	}
 }

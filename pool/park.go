@@ -94,7 +94,7 @@ func (w *worker[A, B]) awaitCredit(cost backpressure.Cost) bool {
 		return true
 	}
 	wait := &w.m.CreditWait
-	if c.ring.Ready() {
+	if !c.ring.Waiting() {
 		wait = &w.m.ConsumerWait
 	}
 	if w.park(w.line.Ready(), wait) {
@@ -106,7 +106,7 @@ func (w *worker[A, B]) awaitCredit(cost backpressure.Cost) bool {
 
 // awaitLock waits for the pull lock, and reports as awaitCredit does.
 func (w *worker[A, B]) awaitLock() bool {
-	for !w.c.lock.contend() {
+	for !w.c.lock.contend(w.slot.id) {
 		if !w.park(w.c.lock.turn, &w.m.PullWait) {
 			return false
 		}
@@ -119,6 +119,7 @@ func (w *worker[A, B]) awaitLock() bool {
 // says so, so that the owner of a long chunk may share it.
 func (w *worker[A, B]) park(ready <-chan struct{}, wait *time.Duration) bool {
 	c := w.c
+	w.slot.idle()
 	begun := time.Now()
 	defer func() { *wait += time.Since(begun) }()
 	share := c.share
@@ -134,7 +135,7 @@ func (w *worker[A, B]) park(ready <-chan struct{}, wait *time.Duration) bool {
 		case <-ready:
 			w.timer.Stop()
 			return true
-		case <-c.ctx.Done():
+		case <-c.over:
 			return false
 		case <-w.timer.C:
 		}
@@ -148,7 +149,7 @@ func (w *worker[A, B]) park(ready <-chan struct{}, wait *time.Duration) bool {
 		w.accept(t)
 		c.active.Add(-1) // it was counted already
 		return false
-	case <-c.ctx.Done():
+	case <-c.over:
 		return false
 	}
 }
@@ -173,7 +174,7 @@ func (w *worker[A, B]) idleOut() {
 			w.accept(t)
 			got = true
 		case <-c.finished:
-		case <-c.ctx.Done():
+		case <-c.over:
 		}
 		c.attention.Add(^uint32(idleWorker - 1))
 		if !got {

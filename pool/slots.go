@@ -9,9 +9,10 @@ import (
 // it owns one, so that all calls on a pool together never run more functions
 // than the pool has workers.
 //
-// A worker keeps its slot between chunks, marked idle, so that a call that is
-// alone on its pool pays two uncontended atomic operations per chunk; whoever
-// needs a slot takes idle ones away. When there are more who need one than
+// A worker keeps its slot between chunks, so that a call that is alone on its
+// pool pays only for a look at whether somebody waits. Whoever needs a slot
+// takes away those of workers that are parked (they say so) or inside a
+// source's Pull (the pull lock tells). When there are more who need one than
 // slots, the groups (calls) get them in turn, chunk by chunk.
 type slots struct {
 	waiters atomic.Int32 // length of the queues, read without the lock
@@ -38,8 +39,8 @@ type waiter struct {
 // The states of a slot's owner.
 const (
 	slotNone    = iota // owns none
-	slotIdle           // owns one that may be taken away
-	slotRunning        // owns one and runs a user function
+	slotIdle           // owns one and is parked: it may be taken away
+	slotRunning        // owns one; it may be taken away while the worker pulls
 )
 
 // slot is the claim of one worker or task on a worker slot.
@@ -49,6 +50,8 @@ type slot struct {
 	_      [60]byte
 	of     *slots
 	group  *group
+	lock   *parkLock // the pull lock of a worker's call
+	id     uint32    // under which the worker holds it
 	ready  chan struct{}
 	index  int  // in owners
 	inLine bool // and not withdrawn
@@ -64,7 +67,7 @@ func (s *slot) init(of *slots, g *group) {
 // acquire makes sure that s owns a slot and is running. It gives up when done
 // is closed, and reports whether it succeeded.
 func (s *slot) acquire(done <-chan struct{}) bool {
-	if s.state.CompareAndSwap(slotIdle, slotRunning) {
+	if s.state.Load() == slotRunning || s.state.CompareAndSwap(slotIdle, slotRunning) {
 		return true
 	}
 	p := s.of
@@ -114,11 +117,36 @@ func (s *slot) await(done <-chan struct{}) bool {
 	}
 }
 
-// yield marks the slot idle after a chunk, and hands it on if somebody waits.
+// yield hands the slot on if somebody waits for one. A worker calls it after a
+// chunk, and again when it has the pull lock: who began to wait in between
+// either is seen now, or sees that the worker holds the lock.
 func (s *slot) yield() {
-	if s.state.CompareAndSwap(slotRunning, slotIdle) && s.of.waiters.Load() > 0 {
+	if s.of.waiters.Load() > 0 {
 		s.release()
 	}
+}
+
+// idle marks the slot of a worker that is about to park.
+func (s *slot) idle() {
+	if s.state.CompareAndSwap(slotRunning, slotIdle) {
+		s.yield()
+	}
+}
+
+// take takes the slot away from its owner, if that does not need it. It needs
+// the lock of the slots.
+func (s *slot) take() bool {
+	if s.state.CompareAndSwap(slotIdle, slotNone) {
+		return true
+	}
+	if s.lock == nil || !s.lock.heldBy(s.id) || !s.state.CompareAndSwap(slotRunning, slotNone) {
+		return false
+	}
+	if s.lock.heldBy(s.id) {
+		return true // the worker will look for its slot only after the pull
+	}
+	s.state.Store(slotRunning) // it is past that; if it looked, it waits for our lock
+	return false
 }
 
 // release gives the slot up, if s owns one.
@@ -195,7 +223,7 @@ func (p *slots) disown(s *slot) {
 // for. It needs the lock.
 func (p *slots) reclaim() {
 	for i := 0; i < len(p.owners) && p.n-p.used < int(p.waiters.Load()); {
-		if s := p.owners[i]; s.state.CompareAndSwap(slotIdle, slotNone) {
+		if s := p.owners[i]; s.take() {
 			p.disown(s)
 		} else {
 			i++

@@ -32,6 +32,7 @@ type worker[A, B any] struct {
 
 	in      *stage.Chunk[A] // pulled, and being run
 	pulling bool            // holds the pull lock
+	spare   *job[A, B]      // to use for the next chunk
 	asked   int             // chunk size asked for
 	pulled  time.Duration   // how long the pull took, if it was timed
 	since   time.Time       // when the pull ended, if it was timed
@@ -67,6 +68,7 @@ func (c *call[A, B]) spawn() {
 	c.active.Add(1)
 	w := &worker[A, B]{c: c, kernel: c.spec.kernel(), in: new(stage.Chunk[A])}
 	w.slot.init(&c.pool.slots, &c.group)
+	w.slot.lock, w.slot.id = &c.lock, uint32(c.spawned)
 	parent := c.ctx
 	if c.spec.eager {
 		parent, w.cancel = context.WithCancelCause(c.ctx)
@@ -116,7 +118,7 @@ func (w *worker[A, B]) work() {
 			w.drive()
 			continue
 		}
-		if !c.lock.tryLock() && !w.awaitLock() {
+		if !c.lock.tryLock(w.slot.id) && !w.awaitLock() {
 			c.gate.Release(cost)
 			if w.job == nil {
 				break
@@ -140,6 +142,7 @@ func (w *worker[A, B]) work() {
 func (w *worker[A, B]) pull(cost backpressure.Cost) (more bool) {
 	c := w.c
 	w.pulling = true
+	w.slot.yield()
 	if !c.ended && c.attention.Load()&stopPulling != 0 {
 		c.end(c.stopped())
 	}
@@ -173,7 +176,11 @@ func (w *worker[A, B]) pull(cost backpressure.Cost) (more bool) {
 		err = c.stopped()
 	}
 	if n > 0 || !w.in.Empty() || w.in.Block != nil {
-		j := c.take()
+		j := w.spare
+		w.spare = nil
+		if j == nil {
+			j = new(job[A, B])
+		}
 		j.ticket, j.base, j.n = c.ticket, c.index, n
 		c.ticket++
 		c.index += int64(n)
@@ -181,7 +188,7 @@ func (w *worker[A, B]) pull(cost backpressure.Cost) (more bool) {
 		if c.fill != nil {
 			j.held.cost.Items = cost.Items
 		}
-		w.task = task[A, B]{job: j}
+		w.job = j
 		if c.cfg.bytes > 0 {
 			w.weigh(j)
 		}
@@ -238,21 +245,6 @@ func (c *call[A, B]) end(err error) {
 		c.ended, c.ending = true, err
 		c.ring.CloseAt(c.ticket)
 	}
-}
-
-// take returns a job to fill. It needs the pull lock.
-func (c *call[A, B]) take() *job[A, B] {
-	if len(c.free) == 0 {
-		c.free = c.freed.drain(c.free)
-	}
-	last := len(c.free) - 1
-	if last < 0 {
-		return new(job[A, B])
-	}
-	j := c.free[last]
-	c.free[last] = nil
-	c.free = c.free[:last]
-	return j
 }
 
 // weigh charges the bytes of a pulled chunk.
@@ -323,7 +315,7 @@ func (w *worker[A, B]) drive() {
 // shared by another worker. It reports false if the call ended.
 func (w *worker[A, B]) prepare() bool {
 	c, j := w.c, w.job
-	if !w.slot.acquire(c.ctx.Done()) {
+	if !w.slot.acquire(c.over) {
 		if w.root == nil {
 			w.m.In += int64(len(w.in.Items))
 			w.m.Abandoned += int64(len(w.in.Items))
@@ -343,16 +335,21 @@ func (w *worker[A, B]) prepare() bool {
 			w.filling(j)
 		}
 		n := len(w.in.Items)
-		w.task = task[A, B]{job: j, chunk: w.in, items: w.in.Items, end: n, errors: w.in.Errors}
+		w.chunk, w.items, w.errors = w.in, w.in.Items, w.in.Errors
+		w.begin, w.end, w.errs = 0, n, 0
 		w.m.In += int64(n)
 		w.m.ChunksIn++
-		j.out.Block, w.in.Block = w.in.Block, nil
-		j.out.Tokens = append(j.out.Tokens, w.in.Tokens...)
+		if w.in.Block != nil {
+			j.out.Block, w.in.Block = w.in.Block, nil
+		}
+		if len(w.in.Tokens) > 0 {
+			j.out.Tokens = append(j.out.Tokens, w.in.Tokens...)
+		}
 	}
 	w.pos, w.mark = w.begin, -1
 	if c.spec.eager && !c.watch(w, place{j.ticket, w.pos}) {
 		w.m.Abandoned += int64(w.end - w.pos)
-		w.pos, w.end, w.errs = w.end, w.end, len(w.errors)
+		w.pos, w.errs = w.end, len(w.errors)
 	}
 	return true
 }
@@ -509,9 +506,9 @@ func (w *worker[A, B]) publish() {
 	}
 	var err error
 	if c.cfg.unordered || c.spec.eager {
-		err = c.ring.Add(context.Background(), j)
+		w.spare, err = c.ring.AddSwap(context.Background(), j)
 	} else {
-		err = c.ring.Put(context.Background(), j.ticket, j)
+		w.spare, err = c.ring.Swap(context.Background(), j.ticket, j)
 	}
 	if err != nil && c.ctx.Err() == nil {
 		panic(err) // the budget has no more chunks than the ring has slots

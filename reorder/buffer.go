@@ -34,7 +34,8 @@ type Buffer[T any] struct {
 	window uint64
 	_      [40]byte
 
-	head    atomic.Uint64 // the next number to take; only the consumer writes it
+	next    uint64        // the next number to take: the consumer's
+	head    atomic.Uint64 // the same for producers, if the slots alone do not tell
 	_       [56]byte
 	waiting atomic.Uint64 // 1 + the number that a parked consumer waits for, or 0
 	_       [56]byte
@@ -100,46 +101,66 @@ func (b *Buffer[T]) slot(seq uint64) *slot[T] {
 // Window is how many values the buffer has room for.
 func (b *Buffer[T]) Window() int { return int(b.window) }
 
+// room reports whether a value may be stored under number seq now.
+func (b *Buffer[T]) room(s *slot[T], seq uint64) bool {
+	return s.state.Load() == 2*seq && (b.window > b.mask || seq-b.head.Load() < b.window)
+}
+
 // Put stores the value of number seq. It waits while seq is the window or more
 // ahead of the next number to take; the next one is always accepted. It returns
 // the cause of ctx if ctx ends first, Abort's error, or an error that wraps
 // ErrPutTwice or ErrClosed; nothing is stored then.
 func (b *Buffer[T]) Put(ctx context.Context, seq uint64, v T) error {
+	_, err := b.Swap(ctx, seq, v)
+	return err
+}
+
+// Swap is Put for values that are used again: it returns what the consumer left
+// in the slot, see TryNextSwap, or the zero value.
+func (b *Buffer[T]) Swap(ctx context.Context, seq uint64, v T) (spare T, err error) {
 	s := b.slot(seq)
-	for s.state.Load() != 2*seq || (b.window <= b.mask && seq-b.head.Load() >= b.window) {
+	for !b.room(s, seq) {
 		if err := b.await(ctx, seq); err != nil {
-			return err
+			return spare, err
 		}
 	}
 	if seq >= b.end.Load() {
-		return fmt.Errorf("%w: %d of %d", ErrClosed, seq, b.end.Load())
+		return spare, fmt.Errorf("%w: %d of %d", ErrClosed, seq, b.end.Load())
 	}
+	spare = s.value
 	b.store(s, seq, v)
-	return nil
+	return spare, nil
 }
 
 // Add stores a value under the next free number, which makes the buffer a queue
 // in completion order. It waits while the window is full and returns as Put
 // does.
 func (b *Buffer[T]) Add(ctx context.Context, v T) error {
+	_, err := b.AddSwap(ctx, v)
+	return err
+}
+
+// AddSwap is to Add what Swap is to Put.
+func (b *Buffer[T]) AddSwap(ctx context.Context, v T) (spare T, err error) {
 	for {
 		seq := b.drawn.Load()
-		if seq >= b.end.Load() {
-			return fmt.Errorf("%w: %d", ErrClosed, seq)
+		if end := b.end.Load(); seq >= end {
+			return spare, fmt.Errorf("%w: %d of %d", ErrClosed, seq, end)
 		}
 		s := b.slot(seq)
-		if s.state.Load() != 2*seq || (b.window <= b.mask && seq-b.head.Load() >= b.window) {
+		if !b.room(s, seq) {
 			if b.drawn.Load() != seq {
 				continue // another producer was faster
 			}
 			if err := b.await(ctx, seq); err != nil {
-				return err
+				return spare, err
 			}
 			continue
 		}
 		if b.drawn.CompareAndSwap(seq, seq+1) {
+			spare = s.value
 			b.store(s, seq, v)
-			return nil
+			return spare, nil
 		}
 	}
 }
@@ -162,7 +183,8 @@ func (b *Buffer[T]) rouse(mark uint64) {
 
 // await parks a producer until the window may have room for seq.
 func (b *Buffer[T]) await(ctx context.Context, seq uint64) error {
-	if seq < b.head.Load() || b.slot(seq).state.Load() == 2*seq+1 {
+	s := b.slot(seq)
+	if s.state.Load() > 2*seq {
 		return fmt.Errorf("%w: %d", ErrPutTwice, seq)
 	}
 	if end := b.end.Load(); seq >= end {
@@ -176,7 +198,7 @@ func (b *Buffer[T]) await(ctx context.Context, seq uint64) error {
 	}
 	b.line = append(b.line, p)
 	b.blocked.Add(1)
-	if seq-b.head.Load() < b.window { // the consumer moved on before it could see us
+	if b.room(s, seq) { // the consumer moved on before it could see us
 		b.leave(p)
 		b.mu.Unlock()
 		return nil
@@ -210,9 +232,9 @@ func (b *Buffer[T]) leave(p *putter) {
 func (b *Buffer[T]) admit() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	head, kept := b.head.Load(), b.line[:0]
+	kept := b.line[:0]
 	for _, p := range b.line {
-		if p.seq-head < b.window {
+		if b.room(b.slot(p.seq), p.seq) {
 			close(p.ready)
 			b.blocked.Add(-1)
 		} else {
@@ -225,15 +247,24 @@ func (b *Buffer[T]) admit() {
 
 // TryNext takes the next value in order if it is there.
 func (b *Buffer[T]) TryNext() (v T, ok bool) {
-	head := b.head.Load()
+	var none T
+	return b.TryNextSwap(none)
+}
+
+// TryNextSwap is TryNext for values that are used again: if it takes a value, it
+// leaves spare in the slot, for the producer that fills it next.
+func (b *Buffer[T]) TryNextSwap(spare T) (v T, ok bool) {
+	head := b.next
 	s := b.slot(head)
 	if s.state.Load() != 2*head+1 {
 		return v, false
 	}
-	var zero T
-	v, s.value = s.value, zero
+	v, s.value = s.value, spare
 	s.state.Store(2 * (head + uint64(len(b.slots))))
-	b.head.Store(head + 1)
+	b.next = head + 1
+	if b.window <= b.mask {
+		b.head.Store(head + 1)
+	}
 	if b.blocked.Load() > 0 {
 		b.admit()
 	}
@@ -244,7 +275,7 @@ func (b *Buffer[T]) TryNext() (v T, ok bool) {
 // neither producers nor the consumer use the buffer any more.
 func (b *Buffer[T]) Drain() iter.Seq[T] {
 	return func(yield func(T) bool) {
-		head := b.head.Load()
+		head := b.next
 		for seq := head; seq < head+uint64(len(b.slots)); seq++ {
 			s := b.slot(seq)
 			if s.state.Load() != 2*seq+1 {
@@ -261,9 +292,13 @@ func (b *Buffer[T]) Drain() iter.Seq[T] {
 	}
 }
 
-// Ready reports whether the next value in order is there.
-func (b *Buffer[T]) Ready() bool {
-	head := b.head.Load()
+// Waiting reports whether the consumer is parked for a value that is not there.
+// Anyone may ask.
+func (b *Buffer[T]) Waiting() bool { return b.waiting.Load() != 0 }
+
+// ready reports whether the next value in order is there.
+func (b *Buffer[T]) ready() bool {
+	head := b.next
 	return b.slot(head).state.Load() == 2*head+1
 }
 
@@ -271,21 +306,27 @@ func (b *Buffer[T]) Ready() bool {
 // the last (see CloseAt), Abort's error, or the cause of ctx if ctx ends first;
 // nothing is lost then.
 func (b *Buffer[T]) Next(ctx context.Context) (v T, err error) {
+	var none T
+	return b.NextSwap(ctx, none)
+}
+
+// NextSwap is to Next what TryNextSwap is to TryNext.
+func (b *Buffer[T]) NextSwap(ctx context.Context, spare T) (v T, err error) {
 	for {
 		if b.aborted.Load() {
 			return v, b.Err()
 		}
-		if v, ok := b.TryNext(); ok {
+		if v, ok := b.TryNextSwap(spare); ok {
 			return v, nil
 		}
-		head := b.head.Load()
+		head := b.next
 		if head >= b.end.Load() {
 			return v, io.EOF
 		}
 		// Say first for which value we wait, then look again: whoever stores it
 		// in between sees the mark.
 		b.waiting.Store(head + 1)
-		if b.Ready() || head >= b.end.Load() || b.aborted.Load() {
+		if b.ready() || head >= b.end.Load() || b.aborted.Load() {
 			b.unpark(head + 1)
 			continue
 		}
