@@ -110,7 +110,9 @@ type call[A, B any] struct {
 	spare     *job[A, B] // done with, for the workers to use again
 	off, err  int        // of part: items and errors that were handed on
 	stash     []*job[A, B]
-	fatal     *job[A, B]
+	lost      *job[A, B] // parts behind the place where the call ended
+	fatal     error      // unordered: what the call ends with, and where
+	fatalAt   uint64
 	done      error
 	closed    bool
 }
@@ -182,7 +184,7 @@ func (c *call[A, B]) budget() {
 			largest = max(1, min(largest, c.cfg.items/workers))
 		}
 	case c.cfg.chunk > 0:
-		largest = c.cfg.chunk
+		largest = max(64, 4096*workers) // what the default budget can be
 	}
 	c.sizer.init(c.cfg.chunk, largest)
 	c.ring = reorder.New[*job[A, B]](limit.Chunks)
@@ -197,9 +199,6 @@ func (c *call[A, B]) resize() {
 	}
 	workers, size := c.pool.Workers(), int(c.sizer.size.Load())
 	items := max(64, min(4*workers*size, 4096*workers))
-	if size > items { // a fixed chunk beyond the default budget
-		items = size
-	}
 	c.gate.SetLimit(backpressure.Cost{Chunks: c.ring.Window(), Items: items, Bytes: c.cfg.bytes})
 }
 
@@ -247,7 +246,7 @@ func (c *call[A, B]) next(ctx context.Context) (*job[A, B], error) {
 // finish notes what the call ended with.
 func (c *call[A, B]) finish(err error) error {
 	if c.fatal != nil && (err == io.EOF || err == nil) {
-		err = c.fatal.fatal
+		err = c.fatal
 	}
 	c.done = err
 	return err
@@ -303,6 +302,7 @@ func (c *call[A, B]) count() {
 		c.m.Abandoned += int64(len(j.out.Items) - c.off)
 		c.off = 0
 	}
+	c.m.Abandoned += c.lost.outputs()
 	for _, j := range c.stash {
 		c.m.Abandoned += j.outputs()
 	}

@@ -150,6 +150,11 @@ func (c *call[A, B]) each(ctx context.Context, fn func(*job[A, B])) error {
 		case err != nil:
 			return err
 		}
+		for part := j; part != nil; part = part.next {
+			if part.fatal != nil { // cut short by the end of its context
+				return part.fatal
+			}
+		}
 		fn(j)
 		c.clear(j)
 	}

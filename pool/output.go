@@ -144,8 +144,9 @@ func (c *call[A, B]) serve(into *stage.Chunk[B], max stage.Limit) error {
 	c.part = p.next
 	c.m.Out += int64(len(into.Items))
 	c.m.ChunksOut++
-	if c.part == nil && c.cur.fatal != nil {
-		return c.perish()
+	if err := p.fatal; err != nil {
+		p.fatal = nil
+		return c.perish(err)
 	}
 	return nil
 }
@@ -166,16 +167,16 @@ func (c *call[A, B]) slice(into *stage.Chunk[B], n int) {
 	c.off = end
 }
 
-// perish ends the stream at a job that ended the call: at once in order,
-// otherwise when every result was delivered.
-func (c *call[A, B]) perish() error {
+// perish ends the stream where the call ended: at once in order, otherwise when
+// every result was delivered.
+func (c *call[A, B]) perish(err error) error {
 	if !c.cfg.unordered {
-		return c.finish(c.cur.fatal)
+		c.lost, c.part = c.part, nil
+		return c.finish(err)
 	}
-	if c.fatal == nil || c.cur.ticket < c.fatal.ticket {
-		c.fatal = &job[A, B]{ticket: c.cur.ticket, fatal: c.cur.fatal}
+	if c.fatal == nil || c.cur.ticket < c.fatalAt {
+		c.fatal, c.fatalAt = err, c.cur.ticket
 	}
-	c.cur.fatal = nil
 	return nil
 }
 

@@ -18,6 +18,15 @@ import (
 // chunk, and how long a chunk runs before its owner gives one.
 const idleAfter = 100 * time.Microsecond
 
+// phase is where a worker is in its life.
+type phase uint8
+
+const (
+	working phase = iota // pulling and running chunks
+	helping              // there is nothing more to pull
+	closing
+)
+
 // worker is one goroutine of a call. Its fields survive the goroutine: when a
 // function ends it with runtime.Goexit, another takes over.
 type worker[A, B any] struct {
@@ -41,6 +50,8 @@ type worker[A, B any] struct {
 	// The part that is being run: items[pos:end] of a chunk.
 	task[A, B]
 	running bool
+	filling bool
+	phase   phase
 	pos     int
 	stop    int // end, or the next place where an error from upstream stands
 	from    int // length of the output when the kernel was called
@@ -83,7 +94,10 @@ func (w *worker[A, B]) run() {
 	w.c.wg.Go(func() {
 		ended := false
 		defer func() {
-			if !ended {
+			if v := recover(); v != nil { // in a size function, or in the engine
+				w.c.cancel(&stage.PanicError{Value: v, Stack: debug.Stack()})
+				w.close()
+			} else if !ended {
 				w.exited()
 				w.run()
 			}
@@ -91,17 +105,31 @@ func (w *worker[A, B]) run() {
 		if w.running {
 			w.drive()
 		}
-		w.work()
+		if w.phase == working {
+			w.work()
+			w.phase = helping
+		}
+		if w.phase == helping {
+			w.idleOut()
+			w.phase = closing
+		}
+		w.close()
 		ended = true
 	})
 }
 
 // exited mends what a Goexit in the source left.
 func (w *worker[A, B]) exited() {
-	if w.pulling {
+	err := fmt.Errorf("%s: source: %w", w.c.name, stage.ErrGoexit)
+	switch {
+	case w.pulling:
 		w.pulling = false
-		w.c.end(fmt.Errorf("%s: source: %w", w.c.name, stage.ErrGoexit))
+		w.c.end(err)
 		w.c.lock.unlock()
+	case w.filling:
+		w.filled(0, err)
+		w.chunk, w.items, w.errors = w.in, nil, nil
+		w.begin, w.pos, w.end, w.errs = 0, 0, 0, 0
 	}
 }
 
@@ -133,8 +161,6 @@ func (w *worker[A, B]) work() {
 			w.drive()
 		}
 	}
-	w.idleOut()
-	w.close()
 }
 
 // pull takes the next chunk. It is called with the pull lock and gives it back.
@@ -332,7 +358,7 @@ func (w *worker[A, B]) prepare() bool {
 	w.watched = time.Time{}
 	if w.root == nil {
 		if c.fill != nil {
-			w.filling(j)
+			w.fill()
 		}
 		n := len(w.in.Items)
 		w.chunk, w.items, w.errors = w.in, w.in.Items, w.in.Errors
@@ -354,15 +380,22 @@ func (w *worker[A, B]) prepare() bool {
 	return true
 }
 
-// filling turns the block that was pulled into items.
-func (w *worker[A, B]) filling(j *job[A, B]) {
-	c := w.c
+// fill turns the block that was pulled into items.
+func (w *worker[A, B]) fill() {
 	bytes := int64(len(w.in.Block))
-	err := c.fill(w.ctx, w.in)
+	w.filling = true
+	err := w.c.fill(w.ctx, w.in)
 	n := len(w.in.Items)
 	if n > 0 && bytes > 0 {
-		c.perItem.Store(max(1, bytes/int64(n)))
+		w.c.perItem.Store(max(1, bytes/int64(n)))
 	}
+	w.filled(n, err)
+}
+
+// filled accounts for the items of a block, which are known only now.
+func (w *worker[A, B]) filled(n int, err error) {
+	c, j := w.c, w.job
+	w.filling = false
 	if more := n - j.held.cost.Items; more > 0 {
 		c.gate.Add(backpressure.Cost{Items: more})
 	} else if more < 0 {
@@ -373,19 +406,18 @@ func (w *worker[A, B]) filling(j *job[A, B]) {
 	c.counts.set(j.ticket, n)
 	c.mu.Unlock()
 	if err != nil {
-		w.die(j, n, reason(c.ctx, err))
+		w.die(n, reason(c.ctx, err))
 	}
 }
 
-// die ends the call behind the given item of a job.
-func (w *worker[A, B]) die(j *job[A, B], item int, err error) {
-	c := w.c
-	if c.spec.eager {
-		c.failAt(place{j.ticket, item}, err)
+// die ends the call before the given item of the worker's job.
+func (w *worker[A, B]) die(item int, err error) {
+	if w.c.spec.eager {
+		w.c.failAt(place{w.job.ticket, item}, err)
 		return
 	}
-	j.fatal = err
-	c.stopPulling(nil)
+	w.job.fatal = err
+	w.c.stopPulling(nil)
 }
 
 // call runs the kernel until it returns, and turns a panic into an error. One
@@ -432,15 +464,19 @@ func (w *worker[A, B]) failed(err error) bool {
 		clear(j.out.Items[w.mark:])
 		j.out.Items = j.out.Items[:w.mark]
 	}
-	if err == errYield {
-		return c.attention.Load()&stopRunning == 0 && w.ctx.Err() == nil
+	if err == errYield && c.attention.Load()&stopRunning == 0 && w.ctx.Err() == nil {
+		return true
 	}
-	if w.ctx.Err() != nil { // ended with its context
+	if w.ctx.Err() != nil { // ended with its context: what follows is missing
+		j.fatal = context.Cause(w.ctx)
 		return false
+	}
+	if err == errYield {
+		return true
 	}
 	var fatal fatalError
 	if errors.As(err, &fatal) {
-		w.die(j, w.pos, fatal.error)
+		w.die(w.pos, fatal.error)
 		return false
 	}
 	if w.kernel.whole {
