@@ -107,8 +107,10 @@ type call[A, B any] struct {
 
 	// The consumer's side.
 	cur, part *job[A, B]
-	spare     *job[A, B] // done with, for the workers to use again
-	off, err  int        // of part: items and errors that were handed on
+	spare     *job[A, B]        // done with, for the workers to use again
+	owed      backpressure.Cost // let go, and not given back to the gate yet
+	lot       int               // how much that may be, in items or chunks
+	off, err  int               // of part: items and errors that were handed on
 	stash     []*job[A, B]
 	lost      *job[A, B] // parts behind the place where the call ended
 	fatal     error      // unordered: what the call ends with, and where
@@ -163,13 +165,16 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 	return c, nil
 }
 
+// minBudget is the least default budget, in items.
+const minBudget = 64
+
 // maxWindow bounds the ring: a budget of more chunks than that is cut.
 const maxWindow = 1 << 15
 
 // budget sets up the gate, the ring and the chunk size.
 func (c *call[A, B]) budget() {
 	workers := c.pool.Workers()
-	limit := backpressure.Cost{Chunks: min(max(64, 4*workers), maxWindow), Bytes: c.cfg.bytes}
+	limit := backpressure.Cost{Chunks: min(max(minBudget, 4*workers), maxWindow), Bytes: c.cfg.bytes}
 	var a A
 	var b B
 	bytes := max(1, sizeof(a)+sizeof(b))
@@ -184,11 +189,12 @@ func (c *call[A, B]) budget() {
 			largest = max(1, min(largest, c.cfg.items/workers))
 		}
 	case c.cfg.chunk > 0:
-		largest = max(64, 4096*workers) // what the default budget can be
+		largest = max(minBudget, 4096*workers) // what the default budget can be
 	}
 	c.sizer.init(c.cfg.chunk, largest)
 	c.ring = reorder.New[*job[A, B]](limit.Chunks)
 	c.gate = backpressure.New(limit)
+	c.lot = c.purse(1)
 	c.resize()
 }
 
@@ -198,7 +204,7 @@ func (c *call[A, B]) resize() {
 		return
 	}
 	workers, size := c.pool.Workers(), int(c.sizer.size.Load())
-	items := max(64, min(4*workers*size, 4096*workers))
+	items := max(minBudget, min(4*workers*size, 4096*workers))
 	c.gate.SetLimit(backpressure.Cost{Chunks: c.ring.Window(), Items: items, Bytes: c.cfg.bytes})
 }
 
@@ -225,6 +231,7 @@ func (c *call[A, B]) next(ctx context.Context) (*job[A, B], error) {
 	}
 	j, ok := c.ring.TryNextSwap(c.spare)
 	if !ok {
+		c.repay()
 		back := lend(ctx, &c.group)
 		var err error
 		j, err = c.ring.NextSwap(ctx, c.spare)
@@ -256,12 +263,24 @@ func (c *call[A, B]) finish(err error) error {
 func (c *call[A, B]) letGo() {
 	if j := c.cur; j != nil {
 		c.cur = nil
-		cost := j.held.cost
+		c.owed.Chunks += j.held.cost.Chunks
+		c.owed.Items += j.held.cost.Items
+		c.owed.Bytes += j.held.cost.Bytes
 		j.held = held{}
 		if j.next == nil {
 			c.spare = j
 		}
-		c.gate.Release(cost)
+		if c.owed.Items >= c.lot || c.owed.Chunks >= c.lot {
+			c.repay()
+		}
+	}
+}
+
+// repay gives back the credit of chunks that were let go.
+func (c *call[A, B]) repay() {
+	if c.owed != (backpressure.Cost{}) {
+		c.gate.Release(c.owed)
+		c.owed = backpressure.Cost{}
 	}
 }
 

@@ -42,9 +42,11 @@ type worker[A, B any] struct {
 	in      *stage.Chunk[A] // pulled, and being run
 	pulling bool            // holds the pull lock
 	spare   *job[A, B]      // to use for the next chunk
-	asked   int             // chunk size asked for
-	pulled  time.Duration   // how long the pull took, if it was timed
-	since   time.Time       // when the pull ended, if it was timed
+	purse   int             // credits taken ahead, each of
+	coin    backpressure.Cost
+	asked   int           // chunk size asked for
+	pulled  time.Duration // how long the pull took, if it was timed
+	since   time.Time     // when the pull ended, if it was timed
 	timed   bool
 
 	// The part that is being run: items[pos:end] of a chunk.
@@ -137,9 +139,8 @@ func (w *worker[A, B]) exited() {
 func (w *worker[A, B]) work() {
 	c := w.c
 	for {
-		size := int(c.sizer.size.Load())
-		cost := backpressure.Cost{Chunks: 1, Items: size}
-		if !c.gate.TryAcquire(cost) && !w.awaitCredit(cost) {
+		cost := backpressure.Cost{Chunks: 1, Items: int(c.sizer.size.Load())}
+		if !w.credit(cost) && !w.awaitCredit(cost) {
 			if w.job == nil {
 				break
 			}
@@ -161,6 +162,42 @@ func (w *worker[A, B]) work() {
 			w.drive()
 		}
 	}
+}
+
+// credit takes the credit for a chunk from the worker's purse, or else from the
+// gate if there is room. Several at a time go into the purse while the budget is
+// the default and so wide that nobody misses them: one atomic operation for all.
+func (w *worker[A, B]) credit(cost backpressure.Cost) bool {
+	c := w.c
+	if w.purse > 0 && w.coin == cost {
+		w.purse--
+		return true
+	}
+	w.refund()
+	if n := c.purse(cost.Items); n > 1 {
+		if c.gate.TryAcquire(backpressure.Cost{Chunks: n, Items: n * cost.Items}) {
+			w.purse, w.coin = n-1, cost
+			return true
+		}
+	}
+	return c.gate.TryAcquire(cost)
+}
+
+// refund gives the worker's purse back.
+func (w *worker[A, B]) refund() {
+	if w.purse > 0 {
+		w.c.gate.Release(backpressure.Cost{Chunks: w.purse, Items: w.purse * w.coin.Items})
+		w.purse = 0
+	}
+}
+
+// purse is how many credits for chunks of size items may be moved at a time: all
+// workers and the consumer together hold back less than half of the budget.
+func (c *call[A, B]) purse(size int) int {
+	if c.cfg.items > 0 || c.cfg.bytes > 0 {
+		return 1 // the bound is exact, and so is what may be pulled
+	}
+	return minBudget / size / (4 * c.pool.slots.n)
 }
 
 // pull takes the next chunk. It is called with the pull lock and gives it back.
@@ -572,6 +609,7 @@ func (c *call[A, B]) reweigh(j *job[A, B]) {
 // close ends the worker's state and adds its figures to the call's.
 func (w *worker[A, B]) close() {
 	c := w.c
+	w.refund()
 	w.slot.release()
 	w.slot.ended.Store(true)
 	var err error
