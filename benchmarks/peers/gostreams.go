@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"github.com/reugn/go-streams"
+	"github.com/reugn/go-streams/extension"
+	"github.com/reugn/go-streams/flow"
+)
+
+// goStreamsMap is a channel source, a Map and a channel sink. Map keeps the order
+// only with one worker, as its documentation says, so that is what an ordered
+// job gets.
+func goStreamsMap(ctx context.Context, j job) (tally, error) {
+	workers := j.workers
+	if j.ordered {
+		workers = 1
+	}
+	var failure firstError
+	return goStreamsRun(j, &failure, flow.NewMap(failure.mapper(ctx, j.fn), workers))
+}
+
+// goStreamsChain is the chain, a flow a stage.
+func goStreamsChain(ctx context.Context, j job) (tally, error) {
+	var failure firstError
+	f := failure.mapper(ctx, j.fn)
+	return goStreamsRun(j, &failure,
+		flow.NewMap(f, 1), flow.NewMap(f, 1), flow.NewFilter(keep, 1), flow.NewMap(f, 1))
+}
+
+func goStreamsRun(j job, failure *firstError, flows ...streams.Flow) (tally, error) {
+	const buffer = 512 // as rill's
+	in, out := make(chan any, buffer), make(chan any, buffer)
+	go func() {
+		defer close(in)
+		for x := range j.items() {
+			in <- x
+		}
+	}()
+	last := extension.NewChanSource(in).Via(flows[0])
+	for _, f := range flows[1:] {
+		last = last.Via(f)
+	}
+	var running sync.WaitGroup
+	running.Go(func() { last.To(extension.NewChanSink(out)) })
+	var t tally
+	for v := range out {
+		t.add(v.(int)) //nolint:forcetypeassert // every flow here makes ints of ints
+	}
+	running.Wait()
+	return t, failure.err
+}
+
+// firstError remembers an error on behalf of functions that cannot return one.
+type firstError struct {
+	once sync.Once
+	err  error
+}
+
+func (e *firstError) mapper(ctx context.Context, f fn) func(int) int {
+	return func(x int) int {
+		v, err := f(ctx, x)
+		if err != nil {
+			e.once.Do(func() { e.err = err })
+		}
+		return v
+	}
+}
