@@ -93,7 +93,7 @@ func (a *apply[T]) withdraw() {
 // run runs fn on the slot that it was given.
 func (a *apply[T]) run() {
 	var v T
-	err := error(stage.ErrGoexit)
+	err := stage.ErrGoexit
 	defer func() {
 		if p := recover(); p != nil {
 			err = &stage.PanicError{Value: p, Stack: debug.Stack()}

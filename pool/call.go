@@ -3,10 +3,10 @@ package pool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/sourcegraph/conc"
 
@@ -138,15 +138,18 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 		c.cancel(err)
 		return nil, err
 	}
+	opened := false
+	defer func() {
+		if !opened { // also when the source ended the goroutine
+			c.cancel(errDone)
+			p.leave(&c.live)
+		}
+	}()
 	up, err := in.Open(plan.WithRegistryOf(c.ctx, ctx))
 	if err != nil {
-		p.leave(&c.live)
-		if c.ctx.Err() != nil {
-			err = reason(c.ctx, err)
-		}
-		c.cancel(err)
-		return nil, err
+		return nil, reason(c.ctx, err)
 	}
+	opened = true
 	c.src, c.close = up, up.Close
 	if b, ok := up.(interface{ Blocks() stage.Filler[A] }); ok && cfg.items == 0 {
 		if f := b.Blocks(); f != nil {
@@ -177,7 +180,7 @@ func (c *call[A, B]) budget() {
 	limit := backpressure.Cost{Chunks: min(max(minBudget, 4*workers), maxWindow), Bytes: c.cfg.bytes}
 	var a A
 	var b B
-	bytes := max(1, sizeof(a)+sizeof(b))
+	bytes := max(1, int(unsafe.Sizeof(a)+unsafe.Sizeof(b)))
 	largest := max(1, min(maxChunk, maxChunkBytes/bytes))
 	switch {
 	case c.cfg.items > 0:
@@ -292,13 +295,16 @@ func (c *call[A, B]) stop() error {
 	}
 	c.closed = true
 	c.cancel(errDone)
+	// The loan lasts while the input is closed: it may have workers to join too.
 	back := lend(c.open, nil)
+	defer func() { // also when the source ends the goroutine
+		back()
+		c.count()
+		c.pool.leave(&c.live)
+	}()
 	<-c.awake // the watch over ctx is a goroutine of ours too
 	c.wg.Wait()
-	back()
 	err := c.close()
-	c.count()
-	c.pool.leave(&c.live)
 	return errors.Join(append(c.closing, err)...)
 }
 
@@ -336,100 +342,4 @@ func (j *job[A, B]) outputs() (n int64) {
 		n += int64(len(j.out.Items))
 	}
 	return n
-}
-
-// ledger finds the index of a chunk's first item when the number of items of
-// the chunks before it is known only once they are filled, in any order.
-type ledger struct {
-	next    uint64
-	base    int64
-	counts  map[uint64]int   // filled, behind one that is not
-	bases   map[uint64]int64 // known, and somebody may ask
-	dropped map[uint64]bool  // nobody will ask
-}
-
-// set says how many items a chunk has.
-func (l *ledger) set(ticket uint64, n int) {
-	if l.counts == nil {
-		l.counts, l.bases, l.dropped = map[uint64]int{}, map[uint64]int64{}, map[uint64]bool{}
-	}
-	l.counts[ticket] = n
-	for {
-		n, ok := l.counts[l.next]
-		if !ok {
-			return
-		}
-		delete(l.counts, l.next)
-		if l.dropped[l.next] {
-			delete(l.dropped, l.next)
-		} else {
-			l.bases[l.next] = l.base
-		}
-		l.base += int64(n)
-		l.next++
-	}
-}
-
-// drop says that nobody will ask for a chunk's base.
-func (l *ledger) drop(ticket uint64) {
-	if _, known := l.bases[ticket]; known {
-		delete(l.bases, ticket)
-	} else {
-		l.dropped[ticket] = true
-	}
-}
-
-// take returns the base of a chunk, if it is known.
-func (l *ledger) take(ticket uint64) (base int64, known bool) {
-	base, known = l.bases[ticket]
-	return base, known
-}
-
-// place is a position in the order of the source: a chunk and an item of it.
-type place struct {
-	ticket uint64
-	item   int
-}
-
-func (a place) before(b place) bool {
-	return a.ticket < b.ticket || a.ticket == b.ticket && a.item < b.item
-}
-
-// failure is where an eager call failed.
-type failure[A, B any] struct {
-	at  place
-	err error
-}
-
-// failAt notes the failure of an eager call. What lies behind it is cancelled,
-// what lies before it goes on: it may fail at a lower place.
-func (c *call[A, B]) failAt(at place, err error) {
-	c.mu.Lock()
-	if c.fail != nil && c.fail.at.before(at) {
-		c.mu.Unlock()
-		return
-	}
-	c.fail = &failure[A, B]{at: at, err: err}
-	for w, running := range c.watching {
-		if at.before(running) {
-			w.cancel(fmt.Errorf("penstock: an item before this one failed: %w", err))
-		}
-	}
-	c.mu.Unlock()
-	c.stopPulling(nil)
-}
-
-// watch enters what a worker of an eager call is about to run, and reports
-// whether that may run: whether nothing before it has failed.
-func (c *call[A, B]) watch(w *worker[A, B], at place) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.fail != nil && c.fail.at.before(at) {
-		return false
-	}
-	if c.watching == nil {
-		c.watching = map[*worker[A, B]]place{}
-	}
-	c.watching[w] = at
-	return true
 }

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/penstock-go/penstock/stage"
 )
@@ -33,7 +34,7 @@ func Imap[A, B any](p *Pool, in stage.Stream[A], fn func(context.Context, A) (B,
 // ready.
 func ImapUnordered[A, B any](p *Pool, in stage.Stream[A], fn func(context.Context, A) (B, error), opts ...Option) stage.Stream[B] {
 	mustFunc(fn == nil, "ImapUnordered", "fn")
-	return stream(p, in, append(opts[:len(opts):len(opts)], Unordered()), spec[A, B]{verb: "ImapUnordered", kernel: mapping(fn)})
+	return stream(p, in, append(slices.Clip(opts), Unordered()), spec[A, B]{verb: "ImapUnordered", kernel: mapping(fn)})
 }
 
 // StarImap is Imap over pairs, for functions of two arguments: the lazy form of

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 )
 
@@ -26,15 +27,17 @@ type config struct {
 	recycle   int
 }
 
-func (c config) with(opts []Option) config {
-	c.sizes = c.sizes[:len(c.sizes):len(c.sizes)]
+// with returns the configuration changed by opts.
+func (c *config) with(opts []Option) config {
+	n := *c
+	n.sizes = slices.Clip(n.sizes)
 	for i, o := range opts {
 		if o == nil {
 			panic(fmt.Sprintf("penstock: pool: option %d is nil", i))
 		}
-		o.apply(&c)
+		o.apply(&n)
 	}
-	return c
+	return n
 }
 
 func checkCount[N int | int64](what string, n N) {

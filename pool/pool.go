@@ -52,13 +52,14 @@ func New(n int, opts ...Option) *Pool {
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{calls: map[*live]struct{}{}, defaults: config{}.with(opts)}
+	p := &Pool{calls: map[*live]struct{}{}, defaults: new(config).with(opts)}
 	p.slots.n = n
 	p.applies = &group{}
 	return p
 }
 
-var common = sync.OnceValue(func() *Pool { return New(0) })
+// common is the pool behind a nil one.
+var common = sync.OnceValue(func() *Pool { return New(0) }) //nolint:gochecknoglobals // made once, on first use
 
 // or is the pool, or the shared one for nil.
 func (p *Pool) or() *Pool {

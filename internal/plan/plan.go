@@ -121,6 +121,7 @@ func HidesRegistry(key any) bool {
 // task waits for something and returns the function that takes it back; that
 // function returns when the task has a slot again.
 type Lender interface {
+	// Lend gives the slot up until takeBack is called.
 	Lend() (takeBack func())
 }
 

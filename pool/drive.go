@@ -1,0 +1,287 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/penstock-go/penstock/backpressure"
+	"github.com/penstock-go/penstock/stage"
+)
+
+// drive runs the worker's task, or goes on with it, and publishes it when it
+// is complete.
+func (w *worker[A, B]) drive() {
+	if !w.running {
+		if !w.prepare() {
+			return
+		}
+	}
+	c, j := w.c, w.job
+	n := j.n // the job is the consumer's once it is published
+	for {
+		for w.errs < len(w.errors) && w.errors[w.errs].Before <= w.pos {
+			e := *w.errors[w.errs]
+			j.out.Fail(&e)
+			w.errs++
+			if c.spec.eager { // an item that failed upstream fails the call as well
+				c.failAt(place{j.ticket, w.pos}, w.errors[w.errs-1])
+				w.m.Abandoned += int64(w.end - w.pos)
+				w.end, w.errs = w.pos, len(w.errors)
+			}
+		}
+		if w.pos >= w.end {
+			break
+		}
+		w.stop = w.end
+		if w.errs < len(w.errors) {
+			w.stop = min(w.stop, w.errors[w.errs].Before)
+		}
+		err := w.call()
+		if err != nil && !w.failed(err) {
+			w.m.Abandoned += int64(w.end - w.pos)
+			break
+		}
+	}
+	w.running = false
+	w.publish()
+	w.slot.yield()
+	if w.timed {
+		w.timed = false
+		run := time.Since(w.since)
+		if c.sizer.observe(w.asked, n, w.pulled, run) {
+			c.resize()
+		}
+	}
+}
+
+// prepare takes a slot and fills the chunk that was pulled, unless the task was
+// shared by another worker. It reports false if the call ended.
+func (w *worker[A, B]) prepare() bool {
+	c, j := w.c, w.job
+	if !w.slot.acquire(c.over) {
+		if w.root == nil {
+			w.m.In += int64(len(w.in.Items))
+			w.m.Abandoned += int64(len(w.in.Items))
+		} else {
+			w.m.Abandoned += int64(w.end - w.begin)
+		}
+		w.job, w.root = nil, nil
+		return false
+	}
+	if w.timed {
+		w.since = time.Now()
+	}
+	w.running = true
+	w.watched = time.Time{}
+	if w.root == nil {
+		if c.fill != nil {
+			w.fill()
+		}
+		n := len(w.in.Items)
+		w.chunk, w.items, w.errors = w.in, w.in.Items, w.in.Errors
+		w.begin, w.end, w.errs = 0, n, 0
+		w.m.In += int64(n)
+		w.m.ChunksIn++
+		if w.in.Block != nil {
+			j.out.Block, w.in.Block = w.in.Block, nil
+		}
+		if len(w.in.Tokens) > 0 {
+			j.out.Tokens = append(j.out.Tokens, w.in.Tokens...)
+		}
+	}
+	w.pos, w.mark = w.begin, -1
+	if c.spec.eager && !c.watch(w, place{j.ticket, w.pos}) {
+		w.m.Abandoned += int64(w.end - w.pos)
+		w.pos, w.errs = w.end, len(w.errors)
+	}
+	return true
+}
+
+// fill turns the block that was pulled into items.
+func (w *worker[A, B]) fill() {
+	bytes := int64(len(w.in.Block))
+	w.filling = true
+	err := w.c.fill(w.ctx, w.in)
+	n := len(w.in.Items)
+	if n > 0 && bytes > 0 {
+		w.c.perItem.Store(max(1, bytes/int64(n)))
+	}
+	w.filled(n, err)
+}
+
+// filled accounts for the items of a block, which are known only now.
+func (w *worker[A, B]) filled(n int, err error) {
+	c, j := w.c, w.job
+	w.filling = false
+	if more := n - j.held.cost.Items; more > 0 {
+		c.gate.Add(backpressure.Cost{Items: more})
+	} else if more < 0 {
+		c.gate.Release(backpressure.Cost{Items: -more})
+	}
+	j.held.cost.Items, j.n = n, n
+	c.mu.Lock()
+	c.counts.set(j.ticket, n)
+	c.mu.Unlock()
+	if err != nil {
+		w.die(n, reason(c.ctx, err))
+	}
+}
+
+// die ends the call before the given item of the worker's job.
+func (w *worker[A, B]) die(item int, err error) {
+	if w.c.spec.eager {
+		w.c.failAt(place{w.job.ticket, item}, err)
+		return
+	}
+	w.job.fatal = err
+	w.c.stopPulling(nil)
+}
+
+// call runs the kernel until it returns, and turns a panic into an error. One
+// deferred call per run of items: not one per item.
+func (w *worker[A, B]) call() (err error) {
+	j := w.job
+	w.from, w.first = len(j.out.Items), w.pos
+	if w.kernel.exact {
+		j.out.Items = room(j.out.Items, w.stop-w.pos)
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			v := recover()
+			if v == nil {
+				w.trim()
+				if !w.failed(stage.ErrGoexit) { // this goroutine ends; run starts another
+					w.m.Abandoned += int64(w.end - w.pos)
+					w.end, w.errs = w.pos, len(w.errors)
+				}
+				return
+			}
+			err = &stage.PanicError{Value: v, Stack: debug.Stack()}
+		}
+		w.trim()
+	}()
+	err = w.kernel.run(w)
+	returned = true
+	return err
+}
+
+// trim cuts the output to what was written.
+func (w *worker[A, B]) trim() {
+	if w.kernel.exact {
+		w.job.out.Items = w.job.out.Items[:w.from+w.pos-w.first]
+	}
+}
+
+// failed deals with what ended a run of items at w.pos and moves on behind it.
+// It reports false if the rest of the part must not run.
+func (w *worker[A, B]) failed(err error) bool {
+	c, j := w.c, w.job
+	if w.mark >= 0 { // drop what the item emitted before it failed
+		clear(j.out.Items[w.mark:])
+		j.out.Items = j.out.Items[:w.mark]
+	}
+	if err == errYield && c.attention.Load()&stopRunning == 0 && w.ctx.Err() == nil {
+		return true
+	}
+	if w.ctx.Err() != nil { // ended with its context: what follows is missing
+		j.fatal = context.Cause(w.ctx)
+		return false
+	}
+	if err == errYield {
+		return true
+	}
+	if fatal, ok := errors.AsType[fatalError](err); ok {
+		w.die(w.pos, fatal.error)
+		return false
+	}
+	if w.kernel.whole {
+		for ; w.pos < w.stop; w.pos++ {
+			w.fail(err)
+		}
+	} else {
+		w.fail(err)
+		w.pos++
+	}
+	return !c.spec.eager
+}
+
+// fail notes the failure of the item at w.pos.
+func (w *worker[A, B]) fail(err error) {
+	c, j := w.c, w.job
+	e := &stage.ItemError{
+		Stage: c.name, Index: j.base + int64(w.pos), Input: w.items[w.pos], Err: err,
+		At: w.chunk.Locate(w.pos),
+	}
+	if p, ok := errors.AsType[*stage.PanicError](err); ok {
+		e.Stack = p.Stack
+	}
+	w.m.Failed++
+	if c.fill != nil {
+		e.Index = int64(w.pos) // the consumer adds the base
+		j.failed = append(j.failed, e)
+	}
+	if c.spec.eager {
+		c.failAt(place{j.ticket, w.pos}, e)
+	}
+	j.out.Fail(e)
+}
+
+// guarded calls f and turns a panic into an error.
+func (w *worker[A, B]) guarded(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &stage.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+// publish puts the job into the ring, when its last part is done.
+func (w *worker[A, B]) publish() {
+	c, j := w.c, w.job
+	w.job = nil
+	if root := w.root; root != nil {
+		w.root = nil
+		if w.chunk == w.in { // other parts may still read it
+			w.in = new(stage.Chunk[A])
+		}
+		w.chunk, w.items, w.errors = nil, nil, nil
+		if root.parts.Add(-1) > 0 {
+			return
+		}
+		j = root.first
+	}
+	if c.size.out != nil && c.cfg.bytes > 0 {
+		c.reweigh(j)
+	}
+	var err error
+	if c.cfg.unordered || c.spec.eager {
+		w.spare, err = c.ring.AddSwap(context.Background(), j)
+	} else {
+		w.spare, err = c.ring.Swap(context.Background(), j.ticket, j)
+	}
+	if err != nil && c.ctx.Err() == nil {
+		panic(err) // the budget has no more chunks than the ring has slots
+	}
+}
+
+// reweigh charges a job's outputs in place of its inputs.
+func (c *call[A, B]) reweigh(j *job[A, B]) {
+	var bytes int64
+	var n int
+	for p := j; p != nil; p = p.next {
+		for _, b := range p.out.Items {
+			bytes += int64(c.size.out(b))
+		}
+		n += len(p.out.Items)
+	}
+	if n > 0 {
+		c.perItem.Store(max(1, max(bytes, j.held.inBytes)/int64(n)))
+	}
+	c.gate.Add(backpressure.Cost{Bytes: bytes})
+	c.gate.Release(backpressure.Cost{Bytes: j.held.inBytes})
+	j.held.cost.Bytes, j.held.inBytes = bytes, 0
+}
