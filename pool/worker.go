@@ -129,6 +129,9 @@ func (w *worker[A, B]) exited() {
 		w.filled(0, err)
 		w.chunk, w.items, w.errors = w.in, nil, nil
 		w.begin, w.pos, w.end, w.errs = 0, 0, 0, 0
+	case w.running: // in the user's function: the item has failed already
+	default: // in a size function, or in closing a state
+		w.c.cancel(fmt.Errorf("%s: %w", w.c.name, stage.ErrGoexit))
 	}
 }
 
@@ -241,17 +244,17 @@ func (w *worker[A, B]) pull(cost backpressure.Cost) (more bool) {
 		if j == nil {
 			j = new(job[A, B])
 		}
-		j.ticket, j.base, j.n = c.ticket, c.index, n
-		c.ticket++
-		c.index += int64(n)
 		j.held.cost = backpressure.Cost{Chunks: 1, Items: n}
 		if c.fill != nil {
 			j.held.cost.Items = cost.Items
 		}
 		w.job = j
 		if c.cfg.bytes > 0 {
-			w.weigh(j)
+			w.weigh(j, n)
 		}
+		j.ticket, j.base, j.n = c.ticket, c.index, n
+		c.ticket++
+		c.index += int64(n)
 	}
 	if err != nil {
 		c.end(err)
@@ -308,7 +311,7 @@ func (c *call[A, B]) end(err error) {
 }
 
 // weigh charges the bytes of a pulled chunk.
-func (w *worker[A, B]) weigh(j *job[A, B]) {
+func (w *worker[A, B]) weigh(j *job[A, B], n int) {
 	c := w.c
 	switch {
 	case w.in.Block != nil:
@@ -317,8 +320,8 @@ func (w *worker[A, B]) weigh(j *job[A, B]) {
 		for _, a := range w.in.Items {
 			j.held.inBytes += int64(c.size.in(a))
 		}
-		if j.n > 0 {
-			c.perItem.Store(max(1, j.held.inBytes/int64(j.n)))
+		if n > 0 {
+			c.perItem.Store(max(1, j.held.inBytes/int64(n)))
 		}
 	}
 	j.held.cost.Bytes = j.held.inBytes
