@@ -52,11 +52,14 @@ type Chunk[T any] struct {
 	Tokens []Token
 	// Block is memory that items may be views of. It moves with whatever is
 	// derived from the chunk, and belongs to the garbage collector unless a
-	// holder says that it recycles it.
+	// holder says that it recycles it. Where several chunks are made from one
+	// block, or one from several, none of them has it here.
 	Block []byte
 	// Offsets, when it has as many entries as there are items, is where each
 	// item starts: bytes from Tokens[0].At.Offset. Sources of files set it, so
-	// that errors can name a byte; most operators drop it.
+	// that errors can name a byte and a chunk that is larger than the limit can be
+	// handed on in parts, each with a token of its own; without it the last part
+	// has the token. Most operators drop it.
 	Offsets []int32
 }
 
@@ -90,6 +93,15 @@ func (c *Chunk[T]) Fail(e *ItemError) {
 // single token; the byte is exact where the source gave offsets. Otherwise they
 // are those of the first token's start.
 func (c *Chunk[T]) Locate(i int) Position {
+	before := 0
+	for before < len(c.Errors) && c.Errors[before].Before <= i {
+		before++
+	}
+	return c.locate(i, before)
+}
+
+// locate is Locate for who knows how many errors stand before the item.
+func (c *Chunk[T]) locate(i, errorsBefore int) Position {
 	if len(c.Tokens) == 0 {
 		return Position{}
 	}
@@ -98,12 +110,7 @@ func (c *Chunk[T]) Locate(i int) Position {
 		at.Offset += int64(c.Offsets[i])
 	}
 	if len(c.Tokens) == 1 && int64(len(c.Items)+len(c.Errors)) == c.Tokens[0].N {
-		at.Record += int64(i)
-		for _, e := range c.Errors {
-			if e.Before <= i {
-				at.Record++
-			}
-		}
+		at.Record += int64(i + errorsBefore)
 	}
 	return at
 }

@@ -1,8 +1,10 @@
 package stage
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 )
 
@@ -10,14 +12,15 @@ import (
 var ErrEmpty = errors.New("penstock: the stream has no items")
 
 // ErrGoexit is the cause of an item's failure when the user's function ended
-// its goroutine with runtime.Goexit (as testing.T.FailNow does).
+// its goroutine with runtime.Goexit (as testing.T.FailNow does). Where that is
+// the goroutine of Run itself, sinks are closed with it.
 var ErrGoexit = errors.New("runtime.Goexit was called")
 
 // ItemError is the failure of one item. Streams carry item errors at the
 // failed item's place; its siblings survive. Use errors.As to get at it and
 // errors.Is for the cause.
 type ItemError struct {
-	Stage  string   // the name of the stage that failed
+	Stage  string   // the name of the stage that failed; filled in where a third party leaves it empty
 	Index  int64    // which item, counting those that entered that stage from 0
 	Before int      // the item of the chunk before which the error stands
 	Input  any      // the item as it entered the stage
@@ -61,4 +64,49 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
+}
+
+// withClose joins a failure with what closing reported.
+func withClose(err, closing error) error {
+	if closing == nil || errors.Is(err, closing) {
+		return err
+	}
+	if err == nil {
+		return closing
+	}
+	return errors.Join(err, closing)
+}
+
+// causeOf makes sure that an error that only says that ctx ended says why.
+func causeOf(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(err, cause) || !errors.Is(err, ctx.Err()):
+		return err
+	case err == ctx.Err():
+		return cause
+	default:
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+}
+
+// panicked makes an error of what was recovered. It is called by the deferred
+// function that recovered it, so that the stack is that of the panic.
+func panicked(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
+
+// notNil panics, in the caller's name, when a required argument is missing.
+func notNil(isNil bool, what string) {
+	if isNil {
+		panic("penstock: " + what + " is nil")
+	}
+}
+
+// notBelow panics, in the caller's name, when a number is too small.
+func notBelow(least, n int, what string) {
+	if n < least {
+		panic(fmt.Sprintf("penstock: %s is %d, want %d or more", what, n, least))
+	}
 }

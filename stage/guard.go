@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/penstock-go/penstock/internal/plan"
 )
 
 // guard stands between a puller of somebody else's and the engine. It turns
-// panics into errors, fills chunks of a Filler, keeps to the limit by holding
-// back what came too much, remembers the end, and counts.
+// panics into errors, fills the chunks of a Filler, keeps to the limit by
+// holding back what came too much, remembers the end, and counts.
 type guard[T any] struct {
 	p      Puller[T]
 	fill   Filler[T] // p, if it is one
@@ -22,125 +21,180 @@ type guard[T any] struct {
 	rest   Chunk[T]
 	at     int   // items of rest that were handed on
 	atErr  int   // errors of rest that were handed on
+	base   int32 // what the offsets of rest are ahead of its first token's
 	end    error // sticky: io.EOF or the failure
 	closed bool
 	filled atomic.Int64 // items of chunks that were filled in workers
-	failed atomic.Int64
+	failed atomic.Int64 // errors of such chunks that are this node's own
 }
 
-func newGuard[T any](p Puller[T], m *plan.Meter, in any) *guard[T] {
-	g := &guard[T]{p: p, m: m, stage: in != nil}
+func newGuard[T any](p Puller[T], m *plan.Meter, stage bool) *guard[T] {
+	g := &guard[T]{p: p, m: m, stage: stage}
 	g.fill, _ = p.(Filler[T])
 	return g
 }
 
 // Pull implements Puller.
 func (g *guard[T]) Pull(ctx context.Context, into *Chunk[T], max Limit) error {
-	if g.at < len(g.rest.Items) || g.atErr < len(g.rest.Errors) {
+	if g.held() {
 		return g.serve(into, max)
-	}
-	if g.end != nil {
-		into.Reset()
-		return g.end
 	}
 	err := g.take(ctx, into, max)
 	if g.fill != nil && (err == nil || !into.Empty() || into.Block != nil) {
-		if ferr := g.refill(ctx, into); ferr != nil && (err == nil || err == io.EOF) {
+		// What Pull took cannot be taken again, so filling it is not given up.
+		ferr := g.refill(context.WithoutCancel(ctx), into)
+		if ferr != nil && (err == nil || err == io.EOF) {
 			err = ferr
+			g.end = ferr
 		}
 	}
-	if err != nil && !gaveUp(ctx, err) {
-		g.end = err
-	}
+	g.m.Failed += g.claim(into)
 	if max.Items > 0 && len(into.Items) > max.Items {
+		// If err says that the caller gave up, the next Pull will say it again.
 		g.rest, *into = *into, g.rest
-		g.at, g.atErr = 0, 0
-		if err != nil && g.end == nil {
-			return g.serve(into, max) // the caller's context ended: it will ask again
-		}
 		return g.serve(into, max)
 	}
-	g.count(into)
+	sent(g.m, into)
 	return err
 }
 
-// serve hands on the next part of what was held back.
+// held reports whether a chunk larger than its limit is still being served.
+func (g *guard[T]) held() bool {
+	return g.at < len(g.rest.Items) || g.atErr < len(g.rest.Errors)
+}
+
+// serve hands on the next part of what was held back. Errors at the seam go
+// with the earlier part, so that the later one begins with an item, whose offset
+// may be known.
 func (g *guard[T]) serve(into *Chunk[T], max Limit) error {
 	into.Reset()
-	n := min(max.Room(), len(g.rest.Items)-g.at)
-	into.Items = append(into.Items, g.rest.Items[g.at:g.at+n]...)
-	if len(g.rest.Offsets) == len(g.rest.Items) {
-		into.Offsets = append(into.Offsets, g.rest.Offsets[g.at:g.at+n]...)
-	}
-	last := g.at+n == len(g.rest.Items)
-	records := int64(n)
-	for g.atErr < len(g.rest.Errors) && (last || g.rest.Errors[g.atErr].Before < g.at+n) {
-		e := g.rest.Errors[g.atErr]
-		e.Before -= g.at
+	rest := &g.rest
+	from, to := g.at, min(g.at+max.Room(), len(rest.Items))
+	last := to == len(rest.Items)
+	into.Items = append(into.Items, rest.Items[from:to]...)
+	for ; g.atErr < len(rest.Errors) && (last || rest.Errors[g.atErr].Before <= to); g.atErr++ {
+		e := rest.Errors[g.atErr]
+		e.Before -= from
 		into.Errors = append(into.Errors, e)
-		g.atErr++
-		records++
 	}
-	g.at += n
-	into.Block = g.rest.Block
-	// Each part accounts for its own records as long as that can be known: one
-	// item or error per record of a single token.
-	if len(g.rest.Tokens) == 1 && !last && records <= g.rest.Tokens[0].N {
-		t := &g.rest.Tokens[0]
-		into.Tokens = append(into.Tokens, Token{At: t.At, First: t.First, N: records})
-		t.At.Record += records
-		t.First += records
-		t.N -= records
-	} else if last {
-		into.Tokens = append(into.Tokens, g.rest.Tokens...)
+	if len(rest.Offsets) == len(rest.Items) {
+		for _, o := range rest.Offsets[from:to] {
+			into.Offsets = append(into.Offsets, o-g.base)
+		}
 	}
-	g.count(into)
+	g.at = to
+	// The block is shared by several chunks now, so nobody may recycle it.
 	if last {
-		g.rest.Reset()
-		g.at, g.atErr = 0, 0
+		into.Tokens = append(into.Tokens, rest.Tokens...)
+		rest.Reset()
+		g.at, g.atErr, g.base = 0, 0, 0
+	} else {
+		g.splitToken(into)
+	}
+	sent(g.m, into)
+	if last {
 		return g.end
 	}
 	return nil
 }
 
-// take pulls without filling.
+// splitToken lets the part account for its own records if it is known which
+// those are: one item or error per record of a single token, and a next item
+// whose place is known. Otherwise the last part accounts for them all.
+func (g *guard[T]) splitToken(part *Chunk[T]) {
+	if len(g.rest.Tokens) != 1 {
+		return
+	}
+	t := &g.rest.Tokens[0]
+	records := int64(len(part.Items) + len(part.Errors))
+	left := int64(len(g.rest.Items) - g.at + len(g.rest.Errors) - g.atErr)
+	if records+left != t.N {
+		return
+	}
+	switch {
+	case len(g.rest.Offsets) == len(g.rest.Items):
+		part.Tokens = append(part.Tokens, Token{At: t.At, First: t.First, N: records})
+		t.At.Offset += int64(g.rest.Offsets[g.at] - g.base)
+		g.base = g.rest.Offsets[g.at]
+	case t.At.Offset == 0 && t.At.Key == "": // a source that does not count bytes
+		part.Tokens = append(part.Tokens, Token{At: t.At, First: t.First, N: records})
+	default:
+		return
+	}
+	t.At.Record += records
+	t.First += records
+	t.N -= records
+}
+
+// take pulls without filling, and remembers the end.
 func (g *guard[T]) take(ctx context.Context, into *Chunk[T], max Limit) (err error) {
+	into.Reset()
+	if g.end != nil {
+		return g.end
+	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = g.name(&PanicError{Value: v, Stack: debug.Stack()})
+			err = g.panicked(v)
+			g.end = err
+			if g.fill != nil {
+				into.Reset() // half a block is nothing to fill
+			}
+		} else if err != nil && !gaveUp(ctx, err) {
+			g.end = err
 		}
 	}()
 	return g.p.Pull(ctx, into, max)
 }
 
-// refill calls Fill.
+// refill calls Fill. Workers of a pool call it at once.
 func (g *guard[T]) refill(ctx context.Context, c *Chunk[T]) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = g.name(&PanicError{Value: v, Stack: debug.Stack()})
+			err = g.panicked(v)
 		}
 	}()
 	return g.fill.Fill(ctx, c)
 }
 
-func (g *guard[T]) name(err error) error { return fmt.Errorf("%s: %w", g.m.Node.Label(), err) }
-
-func (g *guard[T]) count(c *Chunk[T]) {
-	g.m.Out += int64(len(c.Items))
-	g.m.ChunksOut++
-	if !g.stage {
-		g.m.In += int64(len(c.Items) + len(c.Errors))
-		g.m.Failed += int64(len(c.Errors))
-	}
+func (g *guard[T]) panicked(v any) error {
+	return fmt.Errorf("%s: %w", g.m.Node.Label(), panicked(v))
 }
 
-// Remaining implements Sized for pullers that do.
-func (g *guard[T]) Remaining() (int64, bool) {
+var errNoReason = errors.New("failed without giving a reason")
+
+// claim puts the chunk's errors in order. It names those that have no stage yet
+// after this one, and counts them: whoever made the others has counted them. All
+// of a source's are its own.
+func (g *guard[T]) claim(c *Chunk[T]) (own int64) {
+	least := 0
+	for _, e := range c.Errors {
+		e.Before = min(max(e.Before, least), len(c.Items))
+		least = e.Before
+		if e.Err == nil {
+			e.Err = errNoReason
+		}
+		if e.Stage == "" {
+			e.Stage = g.m.Node.Label()
+			own++
+		} else if !g.stage {
+			own++
+		}
+	}
+	return own
+}
+
+// Remaining implements Sized for sources that do.
+func (g *guard[T]) Remaining() (n int64, known bool) {
 	s, ok := g.p.(Sized)
 	if !ok || g.stage {
 		return 0, false
 	}
-	n, known := s.Remaining()
+	defer func() {
+		if recover() != nil { // the length is only a hint
+			n, known = 0, false
+		}
+	}()
+	n, known = s.Remaining()
 	return n + int64(len(g.rest.Items)-g.at), known
 }
 
@@ -155,26 +209,28 @@ func (g *guard[T]) Close() (err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = g.name(&PanicError{Value: v, Stack: debug.Stack()})
+			err = g.panicked(v)
 		}
 		g.settle()
 	}()
 	return g.p.Close()
 }
 
+// settle makes the counters add up, and drops what is held back.
 func (g *guard[T]) settle() {
-	g.m.Out += g.filled.Load()
-	if !g.stage {
-		g.m.Abandoned += int64(len(g.rest.Items) - g.at)
-		g.m.In += g.filled.Load() + g.failed.Load() + g.m.Abandoned
-		g.m.Failed += g.failed.Load()
-		return
-	}
-	// A stage of a third party: infer from the balance what it did.
-	if d := g.m.In - g.m.Out; d > 0 {
-		g.m.Filtered += d
-	} else {
-		g.m.Expanded -= d
+	m := g.m
+	m.Out += g.filled.Load()
+	m.Failed += g.failed.Load()
+	m.Abandoned += int64(len(g.rest.Items) - g.at)
+	g.rest, g.at, g.atErr = Chunk[T]{}, 0, 0
+	done := m.Out + m.Failed + m.Abandoned
+	switch {
+	case !g.stage:
+		m.In = done
+	case m.In > done: // of a third party's stage only the balance is known
+		m.Filtered += m.In - done
+	default:
+		m.Expanded += done - m.In
 	}
 }
 
@@ -191,22 +247,17 @@ func (g *guard[T]) Blocks() Filler[T] {
 type blocks[T any] struct{ g *guard[T] }
 
 func (b blocks[T]) Pull(ctx context.Context, into *Chunk[T], max Limit) error {
-	if b.g.end != nil {
-		into.Reset()
-		return b.g.end
-	}
 	err := b.g.take(ctx, into, max)
-	if err != nil && !gaveUp(ctx, err) {
-		b.g.end = err
+	if !into.Empty() || into.Block != nil {
+		b.g.m.ChunksOut++
 	}
-	b.g.m.ChunksOut++
 	return err
 }
 
 func (b blocks[T]) Fill(ctx context.Context, c *Chunk[T]) error {
 	err := b.g.refill(ctx, c)
 	b.g.filled.Add(int64(len(c.Items)))
-	b.g.failed.Add(int64(len(c.Errors)))
+	b.g.failed.Add(b.g.claim(c))
 	return err
 }
 
@@ -217,19 +268,4 @@ func (b blocks[T]) Close() error             { return b.g.Close() }
 // go on.
 func gaveUp(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
-}
-
-// withClose joins a failure with what closing reported.
-func withClose(err, closing error) error {
-	if closing == nil {
-		return err
-	}
-	return errors.Join(err, closing)
-}
-
-// notNil panics, in the caller's name, when a required function is missing.
-func notNil(isNil bool, what string) {
-	if isNil {
-		panic("penstock: " + what + " is nil")
-	}
 }

@@ -33,9 +33,10 @@ type Committer interface {
 	Commit(ctx context.Context, epoch uint64) error
 }
 
-// Encoder formats chunks as bytes. Encode appends to dst and returns it; it may
-// be called by many goroutines at once.
+// Encoder formats chunks as bytes.
 type Encoder[T any] interface {
+	// Encode appends the chunk's items to dst and returns it. It may be called by
+	// many goroutines at once.
 	Encode(dst []byte, c *Chunk[T]) ([]byte, error)
 }
 

@@ -2,8 +2,9 @@ package stage
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
-	"runtime/debug"
 
 	"github.com/penstock-go/penstock/internal/plan"
 )
@@ -26,7 +27,8 @@ type Puller[T any] interface {
 // Filler is a Puller whose costly work may run in many workers at once: its
 // Pull only takes the next block (serially, under the pull lock of a pool), and
 // Fill turns that block into items. Only a pool calls Fill outside the pull
-// lock; Stream.Open returns a puller that fills itself.
+// lock; Stream.Open returns a puller that fills itself, and then with a context
+// that does not end: what Pull took must not be lost.
 type Filler[T any] interface {
 	Puller[T]
 	// Fill completes a chunk that Pull began. It is called once per chunk that
@@ -38,7 +40,8 @@ type Filler[T any] interface {
 // Sized is implemented by pullers that know how many items are left. Pools use
 // it to choose the chunk size near the end of a stream.
 type Sized interface {
-	// Remaining is how many items are left, if known.
+	// Remaining is how many items are left, if known; some of them may yet
+	// fail.
 	Remaining() (n int64, known bool)
 }
 
@@ -52,39 +55,45 @@ type Stream[T any] struct {
 
 // New makes a stream of a source. open is called each time the stream is run;
 // the puller that it returns may also implement Filler and Sized. A panic in
-// open or in the puller becomes the stream's error. New panics if open is nil.
+// open or in the puller becomes the stream's error. The puller need not keep to
+// the limit, remember its end or fill in ItemError.Stage: all that is done for
+// it. New panics if open is nil.
 func New[T any](name string, open func(context.Context) (Puller[T], error)) Stream[T] {
 	notNil(open == nil, "stage.New: open")
 	node := &plan.Node{Op: name, Kind: plan.Source}
-	return Stream[T]{node: node, open: func(ctx context.Context, m *plan.Meter) (Puller[T], error) {
-		p, err := open(ctx)
+	return Assemble(node, func(ctx context.Context, m *plan.Meter) (Puller[T], error) {
+		p, err := opened(m, func() (Puller[T], error) { return open(ctx) })
 		if err != nil {
 			return nil, err
 		}
-		return newGuard(p, m, nil), nil
-	}}
+		return newGuard(p, m, false), nil
+	})
 }
 
 // Through makes a stage that turns in into another stream. open is called each
 // time the stream is run, with the opened input, which it owns: closing what
 // open returned must close the input; when open fails, the input is closed for
-// it. A panic in open or in the puller becomes the stream's error. Through
-// panics if open is nil.
+// it. A panic in open or in the puller becomes the stream's error. As with New,
+// the puller need not keep to the limit, but it had better not ask its input for
+// more than it was asked for. Its summary counts what came in and went out;
+// items fewer are taken to be filtered, items more to be expanded, and errors
+// without a Stage to be its own. Through panics if open is nil.
 func Through[A, B any](name string, in Stream[A], open func(context.Context, Puller[A]) (Puller[B], error)) Stream[B] {
 	notNil(open == nil, "stage.Through: open")
-	node := &plan.Node{Op: name, Kind: plan.Serial, Inputs: []*plan.Node{in.Plan()}}
-	return Stream[B]{node: node, open: func(ctx context.Context, m *plan.Meter) (Puller[B], error) {
-		up, err := in.Open(ctx)
+	return serial(name, "", in, func(ctx context.Context, up upstream[A]) (_ Puller[B], err error) {
+		done := false
+		defer func() {
+			if !done { // also when open ended its goroutine
+				err = withClose(err, up.p.Close())
+			}
+		}()
+		p, err := opened(up.m, func() (Puller[B], error) { return open(ctx, &up) })
 		if err != nil {
 			return nil, err
 		}
-		counted := &countIn[A]{Puller: up, m: m}
-		p, err := openGuarded(func() (Puller[B], error) { return open(ctx, counted) })
-		if err != nil {
-			return nil, withClose(err, up.Close())
-		}
-		return newGuard(p, m, counted), nil
-	}}
+		done = true
+		return newGuard(p, up.m, true), nil
+	})
 }
 
 // Assemble makes a stream of a plan node and its open function. It is for the
@@ -112,8 +121,7 @@ func (s Stream[T]) Open(ctx context.Context) (Puller[T], error) {
 	if s.open == nil {
 		return empty[T]{}, nil
 	}
-	m := plan.NewMeter(ctx, s.node)
-	return openGuarded(func() (Puller[T], error) { return s.open(ctx, m) })
+	return s.open(ctx, plan.NewMeter(ctx, s.node))
 }
 
 // Plan returns the node of the stream's last operator, for the packages of this
@@ -135,25 +143,18 @@ func (empty[T]) Pull(_ context.Context, into *Chunk[T], _ Limit) error {
 func (empty[T]) Close() error             { return nil }
 func (empty[T]) Remaining() (int64, bool) { return 0, true }
 
-// openGuarded calls open and turns a panic into an error.
-func openGuarded[T any](open func() (Puller[T], error)) (p Puller[T], err error) {
+var errNoPuller = errors.New("open returned neither a puller nor an error")
+
+// opened calls a third party's open function and turns a panic into an error.
+func opened[T any](m *plan.Meter, open func() (Puller[T], error)) (p Puller[T], err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			p, err = nil, &PanicError{Value: v, Stack: debug.Stack()}
+			p, err = nil, fmt.Errorf("%s: %w", m.Node.Label(), panicked(v))
 		}
 	}()
-	return open()
-}
-
-// countIn counts what a stage of a third party pulls.
-type countIn[A any] struct {
-	Puller[A]
-	m *plan.Meter
-}
-
-func (c *countIn[A]) Pull(ctx context.Context, into *Chunk[A], max Limit) error {
-	err := c.Puller.Pull(ctx, into, max)
-	c.m.In += int64(len(into.Items))
-	c.m.ChunksIn++
-	return err
+	p, err = open()
+	if err == nil && p == nil {
+		err = fmt.Errorf("%s: %w", m.Node.Label(), errNoPuller)
+	}
+	return p, err
 }

@@ -1,0 +1,132 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"io"
+)
+
+// Batch is the stream of slices of n consecutive items; the last may be shorter.
+// Each slice is a new one and the consumer's to keep. Batch asks its input for
+// exactly the items that the batch at hand lacks, and hands each batch on by
+// itself as soon as it is full: at most n items are held beyond the in-flight
+// budget. Failed items take no place in a batch; they come before the batch that
+// was being filled when they arrived. If the input fails, the batch at hand comes
+// first. Batch panics if n is less than 1.
+func Batch[T any](in Stream[T], n int) Stream[[]T] {
+	notBelow(1, n, "stage.Batch: n")
+	return serial("Batch", fmt.Sprintf("of %d", n), in, func(_ context.Context, up upstream[T]) (Puller[[]T], error) {
+		return &batching[T]{upstream: up, n: n}, nil
+	})
+}
+
+type batching[T any] struct {
+	upstream[T]
+	n      int
+	in     Chunk[T]
+	batch  []T     // the batch at hand
+	tokens []Token // of what is in it
+	block  []byte  // of what is in it, if it is one only
+	parts  int     // chunks with items that went into it
+	end    error   // upstream's, sticky
+}
+
+// Pull implements Puller.
+func (b *batching[T]) Pull(ctx context.Context, into *Chunk[[]T], max Limit) error {
+	into.Reset()
+	for {
+		if b.end != nil { // what is left goes out
+			b.emit(into)
+			sent(b.m, into)
+			return b.end
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		err := b.upstream.Pull(ctx, &b.in, Limit{Items: b.n - len(b.batch), Bytes: max.Bytes})
+		b.add(into)
+		switch {
+		case err == nil:
+		case gaveUp(ctx, err):
+			sent(b.m, into)
+			return err
+		default:
+			b.end = err
+			continue
+		}
+		if !into.Empty() {
+			sent(b.m, into)
+			return nil
+		}
+	}
+}
+
+// add puts the chunk that came into the batch at hand. Errors are handed on at
+// once; so is a batch that is full, and tokens that concern no batch.
+func (b *batching[T]) add(into *Chunk[[]T]) {
+	in := &b.in
+	if came := len(in.Items); came > 0 {
+		if b.batch == nil {
+			b.batch = make([]T, 0, min(b.n, maxPresize))
+		}
+		b.batch = append(b.batch, in.Items...)
+		if b.parts++; b.parts == 1 {
+			b.block = in.Block
+		} else {
+			b.block = nil
+		}
+	}
+	b.tokens = appendTokens(b.tokens, in.Tokens)
+	full := len(b.batch) == b.n
+	errs := 0
+	for errs < len(in.Errors) && (!full || in.Errors[errs].Before < len(in.Items)) {
+		into.Fail(in.Errors[errs])
+		errs++
+	}
+	if full || len(b.batch) == 0 {
+		b.emit(into)
+	}
+	for _, e := range in.Errors[errs:] {
+		into.Fail(e)
+	}
+}
+
+// maxPresize is how many places a slice gets before there are items for them.
+const maxPresize = 1 << 12
+
+// emit hands on the batch at hand, if there is one, and all tokens so far.
+func (b *batching[T]) emit(into *Chunk[[]T]) {
+	if len(b.batch) > 0 {
+		b.m.Merged += int64(len(b.batch)) - 1
+		into.Items = append(into.Items, b.batch)
+		into.Block = b.block
+	}
+	into.Tokens = append(into.Tokens, b.tokens...)
+	b.batch, b.tokens, b.block, b.parts = nil, b.tokens[:0], nil, 0
+}
+
+// appendTokens joins ranges that follow each other in one part, so that what an
+// operator keeps does not grow while no items come.
+func appendTokens(to, from []Token) []Token {
+	for _, t := range from {
+		if n := len(to); n > 0 {
+			last := &to[n-1]
+			if last.First+last.N == t.First && last.At.Part == t.At.Part && last.At.Key == t.At.Key {
+				last.N += t.N
+				continue
+			}
+		}
+		to = append(to, t)
+	}
+	return to
+}
+
+// Close implements Puller. It is idempotent.
+func (b *batching[T]) Close() error {
+	if b.closed {
+		return nil
+	}
+	b.m.Settle()
+	b.end, b.batch, b.tokens, b.block, b.in = io.EOF, nil, nil, nil, Chunk[T]{}
+	return b.upstream.Close()
+}

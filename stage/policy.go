@@ -1,0 +1,89 @@
+package stage
+
+import (
+	"fmt"
+
+	"go.uber.org/zap"
+)
+
+// RunOption sets what Run does beside moving items. Of several policies, or
+// loggers, the last one counts.
+type RunOption interface{ applyRun(*runConfig) }
+
+type runConfig struct {
+	policy policy
+	log    *zap.Logger // nil: nothing is logged
+}
+
+type runOption func(*runConfig)
+
+func (o runOption) applyRun(c *runConfig) { o(c) }
+
+// policy is what Run does about failed items.
+type policy struct {
+	goOn    bool
+	max     int          // how many may fail, 0: no limit
+	letters Sink[Letter] // where they go, or nil
+}
+
+// Stop ends the run at the first failed item: the items before it are written,
+// nothing behind it is, and Run returns its *ItemError. It is the default.
+func Stop() RunOption {
+	return runOption(func(c *runConfig) { c.policy = policy{} })
+}
+
+// Continue leaves failed items out and goes on, as long as no more than max have
+// failed; 0 sets no limit. The summary counts them. One more stops the run as
+// Stop does, with an error that wraps its *ItemError. Continue panics if max is
+// negative.
+func Continue(max int) RunOption {
+	notBelow(0, max, "stage.Continue: max")
+	return runOption(func(c *runConfig) { c.policy = policy{goOn: true, max: max} })
+}
+
+// DeadLetter sends failed items to sink, in stream order, and goes on, as long
+// as no more than max have failed; 0 sets no limit. One more stops the run as
+// Stop does, with an error that wraps its *ItemError; that item is in the error,
+// not in sink. The letters of a chunk are written before its items.
+//
+// The letters are committed, that is, their writer is closed without a cause,
+// also when the run fails, and before the run's own sink is closed: they say
+// what is wrong with the input. Only if writing them failed is their writer
+// aborted, and the run fails with it. DeadLetter panics if sink is nil or max
+// is negative.
+func DeadLetter(sink Sink[Letter], max int) RunOption {
+	notNil(sink == nil, "stage.DeadLetter: sink")
+	notBelow(0, max, "stage.DeadLetter: max")
+	return runOption(func(c *runConfig) { c.policy = policy{goOn: true, max: max, letters: sink} })
+}
+
+// WithLogger logs the run's start and end and the first failed item of each
+// kind, a kind being the stage and the sort of error; never a line per item, and
+// at most 32 kinds. Without it nothing is logged. WithLogger panics if log is
+// nil.
+func WithLogger(log *zap.Logger) RunOption {
+	notNil(log == nil, "stage.WithLogger: log")
+	return runOption(func(c *runConfig) { c.log = log })
+}
+
+func newRunConfig(opts []RunOption) runConfig {
+	var c runConfig
+	for _, o := range opts {
+		notNil(o == nil, "stage.Run: option")
+		o.applyRun(&c)
+	}
+	return c
+}
+
+// allows reports whether the run goes on when so many items have failed.
+func (p policy) allows(failed int64) bool {
+	return p.goOn && (p.max == 0 || failed <= int64(p.max))
+}
+
+// failure is what the run ends with when e was one too many.
+func (p policy) failure(e *ItemError) error {
+	if !p.goOn {
+		return e
+	}
+	return fmt.Errorf("stage: more items failed than the limit of %d allows: %w", p.max, e)
+}

@@ -1,0 +1,230 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/penstock-go/penstock/internal/plan"
+)
+
+// Run runs the stream into sink and returns what was done, also when it fails.
+// It opens the stream first, then the sink, and joins and closes whatever it
+// opened before it returns: the stream, then the letters' writer if there is
+// one, then the sink's. The sink's writer is closed with the cause of a failure,
+// so that it leaves the old output as it was, and with a context that does not
+// end.
+//
+// Items are written in stream order. What happens to failed items is said by an
+// option: Stop (the default), Continue or DeadLetter. The stream's own failure
+// comes after the items before it, which are written. If ctx ends, Run returns an
+// error that wraps its cause and writes nothing more; if it had ended before,
+// nothing is opened. Failures to write, to close the stream or to close the sink
+// fail the run; a panic in a sink is such a failure. The chunks that Run asks for
+// grow as those of All do; at most one is held.
+//
+// Run panics if sink is nil.
+func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOption) (sum Summary, err error) {
+	notNil(sink == nil, "stage.Run: sink")
+	cfg := newRunConfig(opts)
+	r := &run[T]{
+		policy: cfg.policy,
+		sink:   guardedSink[T]{sink},
+		log:    runLog{log: cfg.log},
+		err:    ErrGoexit, // until the loop has said otherwise: a Goexit must not commit
+	}
+	start := time.Now()
+	r.log.started(s.Plan(), r.sink.name())
+	defer func() {
+		r.sum.Stages = stagesOf(s.Plan(), r.registry.Meters())
+		for _, st := range r.sum.Stages {
+			if st.source {
+				r.sum.Read += st.Out + st.Failed
+			}
+		}
+		r.sum.Elapsed = time.Since(start)
+		r.log.ended(&r.sum, r.err)
+		sum, err = r.sum, r.err
+	}()
+	defer r.closeWriter(ctx)
+	defer r.closeLetters(ctx)
+	defer r.closeStream()
+	err = r.open(ctx, s)
+	if err == nil {
+		err = r.loop(ctx)
+	}
+	r.err = causeOf(ctx, err)
+	return r.sum, r.err
+}
+
+// run is a call of Run.
+type run[T any] struct {
+	policy   policy
+	sink     guardedSink[T]
+	log      runLog
+	registry plan.Registry
+
+	p         Puller[T]
+	w         Writer[T]
+	letters   Writer[Letter]
+	letterErr error // why the letters cannot be committed
+
+	in  Chunk[T]
+	out Chunk[Letter]
+	sum Summary
+	err error
+}
+
+func (r *run[T]) open(ctx context.Context, s Stream[T]) (err error) {
+	// The registry is for those who open; what runs later is not part of it.
+	if r.p, err = s.Open(plan.WithRegistry(ctx, &r.registry)); err != nil {
+		return err
+	}
+	if r.w, err = r.sink.open(ctx); err != nil {
+		return err
+	}
+	if r.policy.letters != nil {
+		r.letters, err = r.letterSink().open(ctx)
+	}
+	return err
+}
+
+func (r *run[T]) letterSink() guardedSink[Letter] { return guardedSink[Letter]{r.policy.letters} }
+
+func (r *run[T]) loop(ctx context.Context) error {
+	var pc pace
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		end := r.p.Pull(ctx, &r.in, pc.ask())
+		pc.got(len(r.in.Items))
+		if end != nil && gaveUp(ctx, end) {
+			return end
+		}
+		stop, err := r.sort(ctx)
+		if err == nil {
+			err = r.write(ctx)
+		}
+		switch {
+		case err != nil:
+			return err
+		case stop != nil:
+			return stop
+		case end == io.EOF:
+			return nil
+		case end != nil:
+			return end
+		}
+	}
+}
+
+// sort takes the failed items out of the chunk, sends their letters, and cuts
+// the chunk before the one that stops the run.
+func (r *run[T]) sort(ctx context.Context) (stop, err error) {
+	c := &r.in
+	r.out.Reset()
+	for _, e := range c.Errors {
+		r.sum.Failed++
+		r.log.failed(e)
+		if !r.policy.allows(r.sum.Failed) {
+			// What is left accounts for no range as a whole.
+			n := min(e.Before, len(c.Items))
+			clear(c.Items[n:])
+			c.Items, c.Offsets, c.Tokens = c.Items[:n], c.Offsets[:0], c.Tokens[:0]
+			stop = r.policy.failure(e)
+			break
+		}
+		if r.letters != nil {
+			r.out.Items = append(r.out.Items, newLetter(e))
+		}
+	}
+	clear(c.Errors)
+	c.Errors = c.Errors[:0]
+	if len(r.out.Items) == 0 {
+		return stop, nil
+	}
+	letters := int64(len(r.out.Items))
+	r.letterErr = ErrGoexit
+	if r.letterErr = r.letterSink().write(ctx, r.letters, &r.out); r.letterErr != nil {
+		return nil, r.letterErr
+	}
+	r.sum.DeadLettered += letters
+	return stop, nil
+}
+
+// write writes what is left of the chunk.
+func (r *run[T]) write(ctx context.Context) error {
+	if r.in.Empty() {
+		return nil
+	}
+	items := int64(len(r.in.Items))
+	if err := r.sink.write(ctx, r.w, &r.in); err != nil {
+		return err
+	}
+	r.sum.Written += items
+	return nil
+}
+
+func (r *run[T]) closeStream() {
+	if r.p != nil {
+		r.err = withClose(r.err, r.p.Close())
+	}
+}
+
+func (r *run[T]) closeLetters(ctx context.Context) {
+	if r.letters != nil {
+		r.err = withClose(r.err, r.letterSink().close(ctx, r.letters, r.letterErr))
+	}
+}
+
+func (r *run[T]) closeWriter(ctx context.Context) {
+	if r.w != nil {
+		r.err = withClose(r.err, r.sink.close(ctx, r.w, r.err))
+	}
+}
+
+// guardedSink turns panics of a sink and its writer into errors that name it.
+type guardedSink[T any] struct{ sink Sink[T] }
+
+// name is what the sink calls itself, or its type.
+func (g guardedSink[T]) name() string {
+	if _, ok := g.sink.(fmt.Stringer); ok {
+		return fmt.Sprint(g.sink)
+	}
+	return fmt.Sprintf("%T", g.sink)
+}
+
+// recovered, deferred, turns a panic into an error.
+func (g guardedSink[T]) recovered(doing string, err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("stage: sink %s: %s: %w", g.name(), doing, panicked(v))
+	}
+}
+
+var errNoWriter = errors.New("neither a writer nor an error was returned")
+
+func (g guardedSink[T]) open(ctx context.Context) (w Writer[T], err error) {
+	defer g.recovered("open", &err)
+	w, err = g.sink.Open(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if w == nil {
+		return nil, fmt.Errorf("stage: sink %s: open: %w", g.name(), errNoWriter)
+	}
+	return w, nil
+}
+
+func (g guardedSink[T]) write(ctx context.Context, w Writer[T], c *Chunk[T]) (err error) {
+	defer g.recovered("write", &err)
+	return w.Write(ctx, c)
+}
+
+// close ends the output even if ctx has ended.
+func (g guardedSink[T]) close(ctx context.Context, w Writer[T], cause error) (err error) {
+	defer g.recovered("close", &err)
+	return w.Close(context.WithoutCancel(ctx), cause)
+}
