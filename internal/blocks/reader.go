@@ -1,0 +1,253 @@
+// Package blocks cuts a stream of bytes into blocks of whole records, so that
+// the costly work on records can be done block by block in many goroutines. It
+// knows two ways to tell where a record ends: at a newline, and at a newline
+// outside quotes (CSV).
+package blocks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+)
+
+const (
+	readSize = 256 << 10 // the read buffer's usual size
+	minRead  = 16 << 10  // room that a read should have at least
+
+	// MaxSize is the largest block, and the largest record, that may be asked for.
+	MaxSize = 1 << 30
+)
+
+// Block is a run of whole records.
+type Block struct {
+	Data    []byte // the records, newlines included; memory of its own. nil for a record over the limit
+	Offset  int64  // bytes before it in the input
+	Record  int64  // records before it in the input
+	Records int64  // how many records it holds
+	Long    int64  // the length of a record over the limit, without its newline; 0 for any other block
+	Open    bool   // that record ends with the input, inside quotes
+}
+
+// Splitter tells where records end. One splitter belongs to one Reader and may
+// keep what it knows of a record whose end it has not seen.
+type Splitter interface {
+	// Cut returns how many bytes at the start of data are whole records, and how
+	// many records those are: as many as fit into want bytes, and at least one
+	// line. With records > 0 there are no more than that. Zero bytes mean that the
+	// first record goes on after data; the splitter is then asked again with more
+	// data after the same start, or with Skip.
+	Cut(data []byte, want, records int) (n int, count int64)
+	// Skip goes on inside a record whose end Cut did not find: how many bytes of
+	// data were dealt with, and whether the record ends there. Its next call gets
+	// what follows those bytes.
+	Skip(data []byte) (n int, ended bool)
+	// Rest judges what the input's end leaves without a newline: how many records
+	// that is (0 or 1).
+	Rest(data []byte) int64
+	// Open reports whether the record that Skip was in went on inside quotes.
+	Open() bool
+	// Reset prepares the splitter for another input.
+	Reset()
+}
+
+// ErrGaveUp says that a read was given up because its context ended. Nothing is
+// lost: the next read goes on.
+var ErrGaveUp = errors.New("the context ended")
+
+// ReadFunc reads like io.Reader. When ctx ends it may return ErrGaveUp.
+type ReadFunc func(ctx context.Context, p []byte) (int, error)
+
+// Reader cuts an input into blocks. It holds no more than its read buffer or
+// the largest record, whichever is larger.
+type Reader struct {
+	split     Splitter
+	maxRecord int
+
+	read ReadFunc
+	live bool // return what is there rather than wait for more
+	err  error
+	idle int // reads in a row that gave nothing
+
+	buf        []byte
+	start, end int // buf[start:end] is read and not handed on
+
+	begun    bool // the byte order mark is dealt with
+	skipping bool
+	skipped  int64 // bytes of the record that is skipped
+	offset   int64 // where buf[start] is, or the record that is skipped begins
+	record   int64
+}
+
+// New returns a Reader without an input; see Reset.
+func New(split Splitter, maxRecord int) *Reader {
+	return &Reader{split: split, maxRecord: maxRecord}
+}
+
+// Reset begins a new input. From a live one the reader takes what is there and
+// does not wait for a full block.
+func (r *Reader) Reset(read ReadFunc, live bool) {
+	r.split.Reset()
+	*r = Reader{split: r.split, maxRecord: r.maxRecord, buf: r.buf, read: read, live: live}
+}
+
+// Records is how many records were handed on.
+func (r *Reader) Records() int64 { return r.record }
+
+// Bytes is how many bytes were read, the part of a record that no block holds
+// included.
+func (r *Reader) Bytes() int64 { return r.offset + r.skipped + int64(r.end-r.start) }
+
+// Next returns the next block: whole records of about want bytes together, at
+// least one, and with records > 0 no more than that many. At the end of the
+// input it returns io.EOF; any other error of the input comes after all whole
+// records before it. When ctx ends, Next returns ErrGaveUp and can be called
+// again.
+func (r *Reader) Next(ctx context.Context, want, records int) (Block, error) {
+	for {
+		if r.skipping {
+			if b, ended := r.skip(); ended {
+				return b, nil
+			}
+		} else if b, ok := r.cut(want, records); ok {
+			return b, nil
+		} else if r.skipping {
+			continue
+		}
+		if r.err != nil {
+			return Block{}, r.err
+		}
+		if err := r.more(ctx, want); err != nil {
+			return Block{}, err
+		}
+	}
+}
+
+const bom = "\ufeff" // the byte order mark
+
+// cut makes a block of what was read, if that is enough.
+func (r *Reader) cut(want, records int) (Block, bool) {
+	if !r.begun {
+		head := r.buf[r.start:min(r.end, r.start+len(bom))]
+		if len(head) < len(bom) && strings.HasPrefix(bom, string(head)) && r.err == nil {
+			return Block{}, false
+		}
+		r.begun = true
+		if string(head) == bom {
+			r.start += len(bom)
+			r.offset += int64(len(bom))
+		}
+	}
+	for r.start < r.end {
+		data := r.buf[r.start:r.end]
+		enough := len(data) >= want || r.live || r.err != nil
+		if !enough && records <= 0 {
+			return Block{}, false
+		}
+		n, count := r.split.Cut(data, want, records)
+		if n == 0 {
+			break
+		}
+		if !enough && count < int64(records) {
+			return Block{}, false
+		}
+		if b := r.take(n, count); count > 0 {
+			return b, true
+		}
+	}
+	data := r.buf[r.start:r.end]
+	switch {
+	case len(data) > r.maxRecord:
+		r.skipping = true
+	case len(data) > 0 && r.err == io.EOF:
+		count := r.split.Rest(data)
+		return r.take(len(data), count), count > 0
+	}
+	return Block{}, false
+}
+
+// take hands on the next n bytes. They are copied, so that a block keeps no
+// more memory than its own.
+func (r *Reader) take(n int, count int64) Block {
+	b := Block{Offset: r.offset, Record: r.record, Records: count}
+	if count > 0 {
+		b.Data = bytes.Clone(r.buf[r.start : r.start+n])
+	}
+	r.start += n
+	r.offset += int64(n)
+	r.record += count
+	return b
+}
+
+// skip passes over a record that is longer than the limit.
+func (r *Reader) skip() (b Block, ended bool) {
+	n, ended := r.split.Skip(r.buf[r.start:r.end])
+	r.start += n
+	r.skipped += int64(n)
+	long := r.skipped - 1 // the newline
+	if !ended {
+		if r.err != io.EOF {
+			return Block{}, false
+		}
+		r.skipped += int64(r.end - r.start)
+		r.start = r.end
+		long = r.skipped
+	}
+	b = Block{Offset: r.offset, Record: r.record, Records: 1, Long: long, Open: !ended && r.split.Open()}
+	r.skipping = false
+	r.offset += r.skipped
+	r.skipped = 0
+	r.record++
+	return b, true
+}
+
+// maxIdle is how often in a row an input may return nothing.
+const maxIdle = 100
+
+// more reads once. Only the end of ctx is an error here; the input's own is
+// kept in r.err.
+func (r *Reader) more(ctx context.Context, want int) error {
+	if ctx.Err() != nil {
+		return ErrGaveUp
+	}
+	r.makeRoom(want)
+	n, err := r.read(ctx, r.buf[r.end:])
+	r.end += n
+	if err == ErrGaveUp {
+		return err
+	}
+	r.err = err
+	if n > 0 || err != nil {
+		r.idle = 0
+	} else if r.idle++; r.idle == maxIdle {
+		r.err = io.ErrNoProgress
+	}
+	return nil
+}
+
+// makeRoom makes room to read into: it moves what is left to the front of the
+// buffer, or enlarges it for a record that does not fit.
+func (r *Reader) makeRoom(want int) {
+	size := max(readSize, want)
+	if r.start == r.end {
+		r.start, r.end = 0, 0
+		if len(r.buf) < size || len(r.buf) > 4*size {
+			r.buf = make([]byte, size)
+		}
+		return
+	}
+	if len(r.buf)-r.end >= minRead {
+		return
+	}
+	if r.start > 0 {
+		r.end = copy(r.buf, r.buf[r.start:r.end])
+		r.start = 0
+	}
+	if len(r.buf)-r.end < minRead && r.end < max(want, r.maxRecord+1) {
+		size = min(2*len(r.buf), max(size, r.maxRecord+1+minRead))
+		r.buf = slices.Grow(r.buf[:r.end], max(size-r.end, minRead))
+		r.buf = r.buf[:cap(r.buf)]
+	}
+}

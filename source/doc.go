@@ -1,0 +1,59 @@
+// Package source holds the places that items come from: values at hand ([Of],
+// [Slice], [Range]), iterators ([Seq], [Seq2], [SeqErr]), channels ([Chan]),
+// functions ([Func]) and files ([Lines], [CSV], [NDJSON]). Where items go to is
+// in package sink; what happens in between is in packages stage and pool.
+//
+//	events := source.NDJSON[Event]("events-*.ndjson.gz")
+//	n, err := stage.Count(ctx, events)
+//
+// Every source is a plan: building one opens nothing, and it can be run again,
+// from the start, as often as what it reads allows (a channel or standard input
+// goes on where the last run stopped). Items come in the source's order. A
+// source reads ahead no more than the chunk that it was asked for, and files one
+// read buffer more.
+//
+// # Files
+//
+// A path is a file, a pattern ("logs/**/*.log", "part-{a,b}.csv.zst") or "-" for
+// standard input. Files that a pattern matches come in lexical order; a file
+// whose name is the pattern itself wins. Files are read one after the other.
+// gzip and zstd data is recognised by its first bytes, whatever the name is.
+//
+// What is wrong with one record (it is too long, its JSON is invalid, a field
+// does not fit) is an error of that item, a *stage.ItemError that names file,
+// record and byte, and the stream goes on with the next record. What is wrong
+// with a file (it is missing, cannot be read, ends in the middle of its
+// compressed data) ends the stream with an [Error], after all items before it.
+//
+// Files are read where the stream is pulled; only finding and decoding the
+// records of a block runs in a pool's workers. A regular file is read without a
+// goroutine. What may keep a reader waiting (standard input unless it is a
+// regular file, a named pipe, a terminal) is read by a goroutine that lives as
+// long as one read; if the context ends while such a read of standard input is
+// blocked, the read is abandoned, and with it what it will still deliver.
+//
+// # A source of your own
+//
+// [stage.New] makes a stream of anything that can fill a chunk:
+//
+//	func Countdown(from int) stage.Stream[int] {
+//		return stage.New("Countdown", func(context.Context) (stage.Puller[int], error) {
+//			return &countdown{from}, nil
+//		})
+//	}
+//
+//	type countdown struct{ left int }
+//
+//	func (c *countdown) Pull(_ context.Context, into *stage.Chunk[int], max stage.Limit) error {
+//		into.Reset()
+//		for ; c.left > 0 && len(into.Items) < max.Room(); c.left-- {
+//			into.Items = append(into.Items, c.left)
+//		}
+//		if c.left == 0 {
+//			return io.EOF
+//		}
+//		return nil
+//	}
+//
+//	func (c *countdown) Close() error { return nil }
+package source

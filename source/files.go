@@ -1,0 +1,212 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/penstock-go/penstock/internal/blocks"
+	"github.com/penstock-go/penstock/internal/codec"
+	"github.com/penstock-go/penstock/stage"
+)
+
+// files takes blocks of whole records from one file after the other.
+type files struct {
+	opts   *options
+	paths  []string
+	reader *blocks.Reader
+	header func(part int, record string) error // nil: files have no header
+
+	part    int          // the file that is read
+	close   func() error // it, when it is open
+	headers int64        // records of it that were its header
+	wanted  bool         // its header is still to be read
+	first   int64        // the ordinal of the next record
+}
+
+// openFiles finds the files and prepares to read them; none is opened yet.
+func openFiles(opts *options, split blocks.Splitter) (*files, error) {
+	paths, err := expand(opts.paths)
+	if err != nil {
+		return nil, err
+	}
+	return &files{opts: opts, paths: paths, reader: blocks.New(split, opts.maxRecord)}, nil
+}
+
+// next takes the next block. A block without data is a record over the limit.
+func (f *files) next(ctx context.Context, limit stage.Limit) (blocks.Block, stage.Token, error) {
+	want, records := f.opts.blockSize, limit.Items
+	if limit.Bytes > 0 {
+		want, records = int(min(limit.Bytes, blocks.MaxSize)), 0
+	}
+	for {
+		if ctx.Err() != nil {
+			return blocks.Block{}, stage.Token{}, context.Cause(ctx)
+		}
+		if f.close == nil {
+			if f.part == len(f.paths) {
+				return blocks.Block{}, stage.Token{}, io.EOF
+			}
+			if err := f.open(); err != nil {
+				return blocks.Block{}, stage.Token{}, &Error{File: f.name(), Err: pathless(err)}
+			}
+		}
+		b, err := f.block(ctx, want, records)
+		switch err {
+		case nil:
+			t := stage.Token{First: f.first, N: b.Records, At: stage.Position{
+				Part: int32(f.part), Offset: b.Offset, Record: b.Record - f.headers, Key: f.name(),
+			}}
+			f.first += b.Records
+			return b, t, nil
+		case io.EOF:
+			if err := f.leave(); err != nil {
+				return blocks.Block{}, stage.Token{}, err
+			}
+			f.part++
+		default:
+			return blocks.Block{}, stage.Token{}, err
+		}
+	}
+}
+
+// block takes the next block of the file that is open, its header first.
+func (f *files) block(ctx context.Context, want, records int) (blocks.Block, error) {
+	if f.wanted {
+		b, err := f.reader.Next(ctx, 1, 1)
+		if err != nil {
+			return b, f.failed(ctx, err)
+		}
+		record := strings.TrimSuffix(string(b.Data), "\n")
+		if n := max(b.Long, int64(len(record))); n > int64(f.opts.maxRecord) {
+			err = tooLong(n, f.opts.maxRecord, b.Open)
+		} else {
+			err = f.header(f.part, record)
+		}
+		if err != nil {
+			return b, &Error{File: f.name(), Err: fmt.Errorf("header: %w", err)}
+		}
+		f.wanted, f.headers = false, 1
+	}
+	b, err := f.reader.Next(ctx, want, records)
+	return b, f.failed(ctx, err)
+}
+
+// failed gives a read error its place.
+func (f *files) failed(ctx context.Context, err error) error {
+	switch err {
+	case nil, io.EOF:
+		return err
+	case blocks.ErrGaveUp:
+		return context.Cause(ctx)
+	}
+	return &Error{
+		File: f.name(), Record: f.reader.Records() - f.headers + 1, Byte: f.reader.Bytes(), Err: pathless(err),
+	}
+}
+
+// name is what positions and errors call the file that is read.
+func (f *files) name() string {
+	if path := f.paths[f.part]; path != stdin {
+		return path
+	}
+	return stdinName
+}
+
+// open opens the next file.
+func (f *files) open() error {
+	path := f.paths[f.part]
+	f.headers, f.wanted = 0, f.header != nil
+	if path == stdin {
+		file := os.Stdin
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			f.read(file, false)
+		} else {
+			f.readLive(newLive(path, false, func() (*os.File, error) { return file, nil }))
+		}
+		return nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return syscall.EISDIR
+	case !info.Mode().IsRegular():
+		f.readLive(newLive(path, true, func() (*os.File, error) { return os.Open(path) }))
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	f.read(file, true)
+	return nil
+}
+
+// read begins to read a regular file.
+func (f *files) read(file *os.File, owned bool) {
+	body := codec.NewReader(file, f.paths[f.part])
+	f.reader.Reset(func(_ context.Context, p []byte) (int, error) { return body.Read(p) }, false)
+	f.close = func() error {
+		body.Close()
+		if owned {
+			return file.Close()
+		}
+		return nil
+	}
+}
+
+func (f *files) readLive(l *live) {
+	f.reader.Reset(l.read, true)
+	f.close = l.close
+}
+
+// leave closes the file that is open.
+func (f *files) leave() error {
+	if f.close == nil {
+		return nil
+	}
+	err := f.close()
+	f.close = nil
+	if err != nil {
+		return &Error{File: f.name(), Err: pathless(err)}
+	}
+	return nil
+}
+
+// filesPuller makes a Filler of files: pulling takes a block, filling makes
+// items of it.
+type filesPuller[T any] struct {
+	*files
+	fill func(*stage.Chunk[T]) error
+}
+
+func (p *filesPuller[T]) Pull(ctx context.Context, into *stage.Chunk[T], max stage.Limit) error {
+	into.Reset()
+	b, t, err := p.next(ctx, max)
+	if err != nil {
+		return err
+	}
+	into.Tokens = append(into.Tokens, t)
+	into.Block = b.Data
+	if b.Data == nil {
+		into.Fail(itemError(t, 0, 0, nil, tooLong(b.Long, p.opts.maxRecord, b.Open)))
+	}
+	return nil
+}
+
+// Fill implements stage.Filler.
+func (p *filesPuller[T]) Fill(_ context.Context, c *stage.Chunk[T]) error {
+	if c.Block == nil {
+		return nil
+	}
+	err := p.fill(c)
+	c.Block = nil // items are views of it: it must not be recycled
+	return err
+}
+
+func (p *filesPuller[T]) Close() error { return p.leave() }

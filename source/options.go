@@ -1,0 +1,109 @@
+package source
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/penstock-go/penstock/internal/blocks"
+)
+
+const (
+	defaultMaxRecord = 16 << 20
+	defaultBlockSize = 64 << 10
+)
+
+// Option is a setting of a source of files.
+type Option interface{ set(*options) }
+
+// options are the settings of a source of files.
+type options struct {
+	paths     []string
+	maxRecord int
+	blockSize int
+	comma     rune
+	decode    func(line []byte, into any) error
+}
+
+type option struct {
+	name string
+	fn   func(*options)
+	only string // the one verb that it is for
+}
+
+func (o option) set(s *options) { o.fn(s) }
+
+// settings applies the options. It panics on one that the verb does not have.
+func settings(verb, path string, opts []Option) *options {
+	s := &options{paths: []string{path}, maxRecord: defaultMaxRecord, blockSize: defaultBlockSize, comma: ','}
+	for _, opt := range opts {
+		o, ok := opt.(option)
+		if !ok {
+			panic("penstock: source." + verb + ": an option is nil")
+		}
+		if o.only != "" && o.only != verb {
+			panic("penstock: source." + verb + ": " + o.name + " is an option of " + o.only + " only")
+		}
+		o.set(s)
+	}
+	return s
+}
+
+// Paths adds further files, patterns or "-" to be read after those before.
+func Paths(more ...string) Option {
+	more = slices.Clone(more)
+	return option{name: "Paths", fn: func(s *options) { s.paths = append(s.paths, more...) }}
+}
+
+// MaxRecord is how many bytes a line or record may have, the newline that ends
+// it not counted. A longer one is an item error with cause [ErrTooLong], and is
+// never held in memory as a whole. The default, and what 0 means, is 16 MiB.
+// MaxRecord panics if bytes is negative or more than 1 GiB.
+func MaxRecord(bytes int) Option {
+	bytes = size("MaxRecord", bytes, defaultMaxRecord)
+	return option{name: "MaxRecord", fn: func(s *options) { s.maxRecord = bytes }}
+}
+
+// BlockSize is about how many bytes are taken from a file at a time when who
+// pulls does not say: a block is as many whole records as fit, and at least one.
+// The default, and what 0 means, is 64 KiB. BlockSize panics if bytes is negative
+// or more than 1 GiB.
+func BlockSize(bytes int) Option {
+	bytes = size("BlockSize", bytes, defaultBlockSize)
+	return option{name: "BlockSize", fn: func(s *options) { s.blockSize = bytes }}
+}
+
+// size checks a number of bytes.
+func size(name string, bytes, def int) int {
+	switch {
+	case bytes < 0 || bytes > blocks.MaxSize:
+		panic(fmt.Sprintf("penstock: source.%s: bytes is %d, want 0 to %d", name, bytes, blocks.MaxSize))
+	case bytes == 0:
+		return def
+	}
+	return bytes
+}
+
+// Comma is what separates the fields of a [CSV] source: any character but a
+// quote, a carriage return or a newline. The default is a comma. Comma panics if
+// r cannot separate fields.
+func Comma(r rune) Option {
+	if r == 0 || r == '"' || r == '\r' || r == '\n' || !utf8.ValidRune(r) || r == utf8.RuneError {
+		panic(fmt.Sprintf("penstock: source.Comma: r is %q, which cannot separate fields", r))
+	}
+	return option{name: "Comma", only: "CSV", fn: func(s *options) { s.comma = r }}
+}
+
+// Decoder is the function with which an [NDJSON] source decodes a line; the
+// default is Unmarshal of github.com/go-json-experiment/json. into is a pointer
+// to the zero value of an item. The function must not change line; what it
+// decodes may refer to it. It is called by several goroutines at once. Decoder
+// panics if decode is nil.
+func Decoder(decode func(line []byte, into any) error) Option {
+	notNil(decode == nil, "Decoder: decode")
+	return option{name: "Decoder", only: "NDJSON", fn: func(s *options) { s.decode = decode }}
+}
+
+// detail is what a plan says of the files.
+func (s *options) detail() string { return strings.Join(s.paths, ", ") }

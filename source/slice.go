@@ -1,0 +1,50 @@
+package source
+
+import (
+	"context"
+	"io"
+
+	"github.com/penstock-go/penstock/stage"
+)
+
+// Slice makes a stream of the slice's items, in order. The slice is not copied
+// at the call but chunk by chunk as it is pulled, so it must not be changed
+// while a run of the stream reads it; what the stream does to its items never
+// changes the slice. It never fails, and its length is known.
+func Slice[T any](items []T) stage.Stream[T] { return ofSlice("Slice", items) }
+
+func ofSlice[T any](verb string, items []T) stage.Stream[T] {
+	return stage.New(verb, func(context.Context) (stage.Puller[T], error) {
+		return &slicePuller[T]{items: items}, nil
+	})
+}
+
+type slicePuller[T any] struct {
+	items []T
+	next  int
+}
+
+func (p *slicePuller[T]) Pull(_ context.Context, into *stage.Chunk[T], max stage.Limit) error {
+	into.Reset()
+	n := min(max.Room(), len(p.items)-p.next)
+	into.Items = append(into.Items, p.items[p.next:p.next+n]...)
+	number(into, int64(p.next))
+	p.next += n
+	if p.next == len(p.items) {
+		return io.EOF
+	}
+	return nil
+}
+
+func (p *slicePuller[T]) Close() error { return nil }
+
+// Remaining implements stage.Sized.
+func (p *slicePuller[T]) Remaining() (int64, bool) { return int64(len(p.items) - p.next), true }
+
+// number gives the chunk its token: what it holds are the source's items from
+// first on.
+func number[T any](c *stage.Chunk[T], first int64) {
+	if n := int64(len(c.Items) + len(c.Errors)); n > 0 {
+		c.Tokens = append(c.Tokens, stage.Token{At: stage.Position{Record: first}, First: first, N: n})
+	}
+}
