@@ -32,9 +32,9 @@
 // # Laziness
 //
 // Nothing is opened or read before somebody pulls, and an operator asks its
-// input for no more than it was asked for itself. It never waits to fill a chunk:
-// it hands on what there is, unless there is nothing. Take, First and Batch ask
-// for exactly what they lack.
+// input for no more items than it was asked for itself. Take, First and Batch ask
+// for exactly what they lack. No operator waits to fill a chunk: it hands on what
+// there is, unless there is nothing; only Batch waits for its batch.
 //
 // # Bounds
 //

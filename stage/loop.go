@@ -173,11 +173,8 @@ func (l *loop[A, B]) work(ctx context.Context, into *Chunk[B], max Limit) error 
 	return gone
 }
 
-// account moves the tokens of the input chunk, which is done with.
-func (l *loop[A, B]) account(into *Chunk[B]) {
-	into.Tokens = append(into.Tokens, l.in.Tokens...)
-	l.in.Tokens = l.in.Tokens[:0]
-}
+// account copies the tokens of the input chunk, which is done with.
+func (l *loop[A, B]) account(into *Chunk[B]) { into.Tokens = append(into.Tokens, l.in.Tokens...) }
 
 // call runs the kernel and turns a panic into an error.
 func (l *loop[A, B]) call(ctx context.Context, items []A, out []B) (err error) {

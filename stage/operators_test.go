@@ -160,6 +160,7 @@ func TestLargeBatchGrowsAsItFills(t *testing.T) {
 
 func TestBatchPutsErrorsBeforeTheBatchAtHand(t *testing.T) {
 	s := &script{events: []event{{item: 1}, {err: errBad}, {item: 2}, {item: 3}, {err: errBad}, {item: 4}}}
+	s.cuts = []int{3}
 	p := open(t, Batch(s.stream(), 3))
 	var c Chunk[[]int]
 	var got [][]string

@@ -405,9 +405,10 @@ func errorsBefore(events []event) (n int64) {
 
 func drawScript(t *rapid.T) *script {
 	s := &script{
-		late: rapid.Bool().Draw(t, "late"),
-		deaf: rapid.Bool().Draw(t, "deaf"),
-		cuts: rapid.SliceOfN(rapid.IntRange(0, 9), 0, 5).Draw(t, "cuts"),
+		eager: rapid.Bool().Draw(t, "eager"),
+		late:  rapid.Bool().Draw(t, "late"),
+		deaf:  rapid.Bool().Draw(t, "deaf"),
+		cuts:  rapid.SliceOfN(rapid.IntRange(0, 9), 0, 5).Draw(t, "cuts"),
 	}
 	if sum(s.cuts) == 0 {
 		s.cuts = nil
@@ -484,9 +485,10 @@ func checkOperator(t *rapid.T, op operator) {
 		err = perr
 		cancel(nil)
 	}
-	for _, m := range c.close() {
-		if m.Node.Op == "script" && stopAfter == 1<<30 {
-			assert.Zero(t, m.Abandoned)
+	meters := c.close()
+	if err == io.EOF {
+		for _, m := range meters {
+			checkMeter(t, op, m, got)
 		}
 	}
 	if stopAfter < 1<<30 && err == nil {
@@ -518,6 +520,30 @@ func checkOperator(t *rapid.T, op operator) {
 		handed = handed[:len(ordinals)]
 	}
 	require.Equal(t, handed, ordinals, "tokens")
+}
+
+// checkMeter checks what an operator counted when the stream ran to its end.
+func checkMeter(t *rapid.T, op operator, m *plan.Meter, got []string) {
+	if m.Node.Op != "script" { // Zip has two
+		own := 0
+		for _, s := range got {
+			if strings.HasPrefix(s, m.Node.Op+"#") {
+				own++
+			}
+		}
+		require.Equal(t, int64(own), m.Failed, "failed: %+v", m)
+	}
+	switch m.Node.Op {
+	case "TakeWhile":
+		require.LessOrEqual(t, m.Filtered, int64(1))
+		if m.Abandoned > 0 {
+			require.Equal(t, int64(1), m.Filtered, "the item that ended it")
+		}
+	case "Zip", "Unbatch": // the longer side's, or what Take left
+		require.True(t, m.Abandoned == 0 || op.name == "Zip" || op.name == "chain")
+	default:
+		require.Zero(t, m.Abandoned, "%+v", m)
+	}
 }
 
 func same(t require.TestingT, want, got []string) {

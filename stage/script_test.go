@@ -21,9 +21,10 @@ type event struct {
 // script is a source that does what a test says.
 type script struct {
 	events []event
-	cuts   []int // records per chunk, in turn; 0: an empty chunk. None: as many as are asked for
+	cuts   []int // records per chunk at most, in turn; 0: an empty chunk. None: as many as are asked for
 	end    error // nil: io.EOF
 	late   bool  // the end comes alone
+	eager  bool  // failed records behind the last item asked for come with it
 	deaf   bool  // it does not look at the context
 	part   int32
 	block  []byte // of every chunk
@@ -56,14 +57,18 @@ func (s *scriptPuller) Pull(ctx context.Context, into *Chunk[int], max Limit) er
 	if ctx.Err() != nil && !s.deaf {
 		return context.Cause(ctx)
 	}
-	want := max.Room()
+	want := len(s.events)
 	if len(s.cuts) > 0 {
-		want = min(want, s.cuts[s.mu.pulls%len(s.cuts)])
+		want = s.cuts[s.mu.pulls%len(s.cuts)]
 	}
 	s.mu.pulls++
 	first := s.mu.pulled
 	for s.mu.pulled < len(s.events) && s.mu.pulled-first < want {
-		if e := s.events[s.mu.pulled]; e.err != nil {
+		e := s.events[s.mu.pulled]
+		if len(into.Items) == max.Room() && (!s.eager || e.err == nil) {
+			break
+		}
+		if e.err != nil {
 			into.Fail(&ItemError{Stage: "script", Index: int64(s.mu.pulled), Err: e.err})
 		} else {
 			into.Items = append(into.Items, e.item)

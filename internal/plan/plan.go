@@ -73,7 +73,8 @@ type Registry struct {
 	meters []*Meter
 }
 
-// Meters returns the meters so far: inputs before what reads them.
+// Meters returns the meters so far, in the order in which their nodes were
+// opened: a node before its inputs.
 func (r *Registry) Meters() []*Meter {
 	r.mu.Lock()
 	defer r.mu.Unlock()
