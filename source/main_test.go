@@ -94,10 +94,10 @@ func limits() []stage.Limit {
 }
 
 // file writes a file for a test and returns its path.
-func file(t testing.TB, name, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+func file(tb testing.TB, name, content string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), name)
+	require.NoError(tb, os.WriteFile(path, []byte(content), 0o600))
 	return path
 }
 
@@ -122,11 +122,11 @@ func packed(t require.TestingT, how, content string) string {
 }
 
 // open opens a stream for a test that pulls by hand.
-func open[T any](t testing.TB, s stage.Stream[T]) stage.Puller[T] {
-	t.Helper()
-	p, err := s.Open(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, p.Close()) })
+func open[T any](tb testing.TB, s stage.Stream[T]) stage.Puller[T] {
+	tb.Helper()
+	p, err := s.Open(tb.Context())
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, p.Close()) })
 	return p
 }
 

@@ -86,7 +86,7 @@ func TestStdinIsCompressed(t *testing.T) {
 func TestStdinIsAFile(t *testing.T) {
 	f, err := os.Open(file(t, "in", strings.Repeat("line\n", 1000)))
 	require.NoError(t, err)
-	defer f.Close()
+	t.Cleanup(func() { require.NoError(t, f.Close()) })
 	swap(t, f)
 	assert.Len(t, all(t, Lines("-"), stage.Limit{}), 1000)
 	_, err = f.Seek(0, io.SeekStart)
@@ -169,13 +169,10 @@ func TestStdinClosedWhileARead(t *testing.T) {
 func TestNamedPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
-	got := make(chan []string)
-	go func() { got <- all(t, Lines(path), stage.Limit{}) }()
-	w, err := os.OpenFile(path, os.O_WRONLY, 0)
-	require.NoError(t, err)
-	write(t, w, "one\ntwo\n")
-	require.NoError(t, w.Close())
-	assert.Equal(t, []string{"one", "two"}, <-got)
+	written := make(chan error)
+	go func() { written <- os.WriteFile(path, []byte("one\ntwo\n"), 0) }()
+	assert.Equal(t, []string{"one", "two"}, all(t, Lines(path), stage.Limit{}))
+	require.NoError(t, <-written)
 }
 
 func TestNamedPipeWithoutAWriter(t *testing.T) {

@@ -78,7 +78,8 @@ func temporary(target string, mode fs.FileMode) (*os.File, error) {
 		base = base[:maxBase]
 	}
 	for {
-		name := filepath.Join(dir, fmt.Sprintf(".%s.%016x.tmp", base, rand.Uint64()))
+		name := fmt.Sprintf(".%s.%016x.tmp", base, rand.Uint64()) //nolint:gosec // need not be secret: a name that is taken is refused
+		name = filepath.Join(dir, name)
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 		switch {
 		case err == nil:

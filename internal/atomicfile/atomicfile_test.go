@@ -92,19 +92,19 @@ func TestMode(t *testing.T) {
 
 func TestLinkIsKept(t *testing.T) {
 	dir := t.TempDir()
-	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
-	require.NoError(t, os.Symlink("real", link))
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink("target", link))
 	_, err := Create(link)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.EqualError(t, err, "a link to nothing: file does not exist")
 
-	require.NoError(t, os.WriteFile(real, []byte("old"), 0o600))
+	require.NoError(t, os.WriteFile(target, []byte("old"), 0o600))
 	require.NoError(t, create(t, link, "new").Commit())
 	to, err := os.Readlink(link)
 	require.NoError(t, err)
-	assert.Equal(t, "real", to)
-	assert.Equal(t, "new", content(t, real))
-	assert.Equal(t, []string{"link", "real"}, names(t, dir))
+	assert.Equal(t, "target", to)
+	assert.Equal(t, "new", content(t, target))
+	assert.Equal(t, []string{"link", "target"}, names(t, dir))
 }
 
 func TestCreateErrors(t *testing.T) {
@@ -174,7 +174,10 @@ func TestWhatIsNoFileIsWrittenTo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	got := make(chan string)
-	go func() { got <- content(t, path) }()
+	go func() {
+		b, _ := os.ReadFile(path)
+		got <- string(b)
+	}()
 	require.NoError(t, create(t, path, "through").Commit())
 	assert.Equal(t, "through", <-got)
 }

@@ -35,7 +35,7 @@ func unpack(src io.Reader, name string) (string, error) {
 var names = []string{"a.txt", "a.gz", "a.zst", "a.GZ"}
 
 func TestRoundTrip(t *testing.T) {
-	texts := []string{"", "x", "hello\nworld\n", strings.Repeat("line of text\n", 100_000)}
+	texts := []string{"", "x", "hello\nworld\n", strings.Repeat("line of text\n", 20_000)}
 	for _, name := range names {
 		for _, text := range texts {
 			data := pack(t, name, text)

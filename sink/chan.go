@@ -1,0 +1,44 @@
+package sink
+
+import (
+	"context"
+
+	"github.com/penstock-go/penstock/internal/plan"
+	"github.com/penstock-go/penstock/stage"
+)
+
+// Chan sends the items to ch, in the stream's order. It waits for the receiver,
+// until the context ends; its error then is the context's cause. It does not
+// close ch: several runs may send to it, and who receives learns the end from
+// whoever runs them. Chan panics if ch is nil.
+func Chan[T any](ch chan<- T) stage.Sink[T] {
+	notNil(ch == nil, "Chan: ch")
+	return always("Chan", func() writer[T] {
+		return func(ctx context.Context, c *stage.Chunk[T]) error {
+			for _, item := range c.Items {
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				select {
+				case ch <- item:
+				default:
+					if err := wait(ctx, ch, item); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}
+	})
+}
+
+// wait sends one item, however long that takes.
+func wait[T any](ctx context.Context, ch chan<- T, item T) error {
+	defer plan.Lend(ctx)()
+	select {
+	case ch <- item:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
