@@ -1,3 +1,4 @@
+// Quickstart writes the primes below a million to a compressed file.
 package main
 
 import (
