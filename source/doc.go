@@ -4,7 +4,7 @@
 // in package sink; what happens in between is in packages stage and pool.
 //
 //	events := source.NDJSON[Event]("events-*.ndjson.gz")
-//	n, err := stage.Count(ctx, events)
+//	n, err := events.Count(ctx)
 //
 // Every source is a plan: building one opens nothing, and it can be run again,
 // from the start, as often as what it reads allows (a channel or standard input

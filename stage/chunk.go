@@ -22,10 +22,10 @@ func (l Limit) Room() int {
 // Position is a place in a source. What its fields mean is the source's to
 // say; they are comparable and serialisable.
 type Position struct {
-	Part   int32  `json:"part,omitempty"`   // which input, from 0
-	Offset int64  `json:"offset,omitempty"` // bytes before it in the part, after decompression
-	Record int64  `json:"record,omitempty"` // records (lines, rows, items) before it in the part
-	Key    string `json:"key,omitempty"`    // the input's name, or a key of the source's own
+	Part   int32  `json:"part,omitzero"`   // which input, from 0
+	Offset int64  `json:"offset,omitzero"` // bytes before it in the part, after decompression
+	Record int64  `json:"record,omitzero"` // records (lines, rows, items) before it in the part
+	Key    string `json:"key,omitzero"`    // the input's name, or a key of the source's own
 }
 
 // Token says which range of the source's items a chunk accounts for: the
