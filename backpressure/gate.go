@@ -10,7 +10,8 @@ import (
 )
 
 // Cost is an amount of what a Gate budgets: chunks, items and bytes. As a
-// limit, a field of 0 sets no bound.
+// limit, a field of 0 sets no bound. A gate counts up to 2^26-1 chunks, 2^36-1
+// items and 2^63-1 bytes; limits above that mean that, costs above that panic.
 type Cost struct {
 	Chunks int
 	Items  int
@@ -41,6 +42,29 @@ func pack(c Cost) uint64 { return uint64(c.Chunks)<<itemBits | uint64(c.Items) }
 func items(s uint64) uint64  { return s & maxItems }
 func chunks(s uint64) uint64 { return s >> itemBits & maxChunks }
 
+// countable reports whether no field is negative or more than a gate counts.
+func (c Cost) countable() bool {
+	return uint64(c.Chunks) <= maxChunks && uint64(c.Items) <= maxItems && c.Bytes >= 0
+}
+
+// refuse panics because of the given argument, which says "Func: argument".
+func refuse(argument string, c Cost) {
+	is := func(field string, n int64) string {
+		return fmt.Sprintf("penstock: backpressure.%s.%s is %d, want 0 or more", argument, field, n)
+	}
+	switch {
+	case c.Chunks < 0:
+		panic(is("Chunks", int64(c.Chunks)))
+	case c.Items < 0:
+		panic(is("Items", int64(c.Items)))
+	case c.Bytes < 0:
+		panic(is("Bytes", c.Bytes))
+	default:
+		panic(fmt.Sprintf("penstock: backpressure.%s is %+v, want at most %d chunks and %d items",
+			argument, c, uint64(maxChunks), uint64(maxItems)))
+	}
+}
+
 // Gate is a budget of work in flight, in chunks, items and bytes. A request is
 // admitted when every part of it fits, otherwise it waits in line: first come,
 // first served, so that a large request is not starved by small ones. A request
@@ -70,21 +94,25 @@ type Gate struct {
 // panics if a field is negative.
 func New(limit Cost) *Gate {
 	g := &Gate{}
-	g.SetLimit(limit)
+	g.setLimit("New: limit", limit)
 	return g
 }
 
 // SetLimit changes the budget. What is in use stays in use: after a cut,
 // requests wait until enough was released. SetLimit panics if a field is
 // negative.
-func (g *Gate) SetLimit(limit Cost) {
-	limit.check("limit")
+func (g *Gate) SetLimit(limit Cost) { g.setLimit("Gate.SetLimit: limit", limit) }
+
+func (g *Gate) setLimit(argument string, limit Cost) {
+	if limit.Chunks < 0 || limit.Items < 0 || limit.Bytes < 0 {
+		refuse(argument, limit)
+	}
 	l := uint64(maxChunks)<<itemBits | maxItems
 	if limit.Chunks > 0 {
-		l = uint64(min(limit.Chunks, maxChunks))<<itemBits | items(l)
+		l = min(uint64(limit.Chunks), maxChunks)<<itemBits | items(l)
 	}
 	if limit.Items > 0 {
-		l = chunks(l)<<itemBits | uint64(min(limit.Items, maxItems))
+		l = chunks(l)<<itemBits | min(uint64(limit.Items), maxItems)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -95,14 +123,17 @@ func (g *Gate) SetLimit(limit Cost) {
 
 // Acquire takes c out of the budget, waiting in line until it fits. It returns
 // the cause of ctx if ctx ends first; nothing is taken then. A request that
-// fits at once is admitted even if ctx has ended. Acquire panics if a field is
-// negative.
+// fits at once is admitted even if ctx has ended. Only a request that waits
+// allocates, see Reservation. Acquire panics if a field is negative.
 func (g *Gate) Acquire(ctx context.Context, c Cost) error {
-	if g.TryAcquire(c) {
+	if !c.countable() {
+		refuse("Gate.Acquire: cost", c)
+	}
+	if g.tryAcquire(c) {
 		return nil
 	}
 	var r Reservation
-	if g.Reserve(&r, c) {
+	if g.reserve(&r, c) {
 		return nil
 	}
 	select {
@@ -115,9 +146,15 @@ func (g *Gate) Acquire(ctx context.Context, c Cost) error {
 }
 
 // TryAcquire takes c out of the budget if it fits now and nobody is in line,
-// and reports whether it did.
+// and reports whether it did. It panics if a field is negative.
 func (g *Gate) TryAcquire(c Cost) bool {
-	c.check("cost")
+	if !c.countable() {
+		refuse("Gate.TryAcquire: cost", c)
+	}
+	return g.tryAcquire(c)
+}
+
+func (g *Gate) tryAcquire(c Cost) bool {
 	if c.Bytes > 0 || g.bytesLimit.Load() > 0 {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -152,10 +189,13 @@ func (g *Gate) take(c Cost) bool {
 	for {
 		s := g.state.Load()
 		used, limit := g.bytes.Load(), g.bytesLimit.Load()
+		if limit == 0 {
+			limit = math.MaxInt64
+		}
 		if !g.fits(s, add) {
 			return false
 		}
-		if limit > 0 && used+c.Bytes > limit && (s&^inLine != 0 || used != 0) {
+		if c.Bytes > limit-used && (s&^inLine != 0 || used != 0) {
 			return false
 		}
 		if g.state.CompareAndSwap(s, s+add) {
@@ -183,16 +223,28 @@ func (g *Gate) note(s uint64) {
 // Add takes c out of the budget without waiting, whether it fits or not: the
 // excess is debt, and requests wait until it is paid back. It is for costs that
 // are known only after the fact, such as the size of a result. Add panics if a
-// field is negative.
+// field is negative, or if more would be in use than a gate counts.
 func (g *Gate) Add(c Cost) {
-	c.check("cost")
-	if add := pack(c); add != 0 {
-		g.note(g.state.Add(add) &^ inLine)
+	if !c.countable() {
+		refuse("Gate.Add: cost", c)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c.Bytes > math.MaxInt64-g.bytes.Load() {
+		panic("penstock: backpressure.Gate.Add: cost.Bytes is more than can be counted beside what is in use")
+	}
+	for add := pack(c); add != 0; {
+		s := g.state.Load()
+		if items(s)+items(add) > maxItems || chunks(s)+chunks(add) > maxChunks {
+			panic("penstock: backpressure.Gate.Add: cost is more than can be counted beside what is in use")
+		}
+		if g.state.CompareAndSwap(s, s+add) {
+			g.note(s + add)
+			break
+		}
 	}
 	if c.Bytes > 0 {
-		g.mu.Lock()
 		g.peakBytes = max(g.peakBytes, g.bytes.Add(c.Bytes))
-		g.mu.Unlock()
 	}
 }
 
@@ -203,16 +255,22 @@ func (g *Gate) InDebt() bool {
 }
 
 // Release gives c back and admits who is next in line. It never waits. Release
-// panics if a field is negative or more than is in use.
+// panics if a field is negative or more than is in use; nothing is given back
+// then.
 func (g *Gate) Release(c Cost) {
-	c.check("cost")
+	if !c.countable() {
+		refuse("Gate.Release: cost", c)
+	}
 	if c.Bytes > 0 && g.bytes.Add(-c.Bytes) < 0 {
-		panic("penstock: backpressure.Gate.Release: more bytes than are in use")
+		g.bytes.Add(c.Bytes)
+		panic("penstock: backpressure.Gate.Release: cost.Bytes is more than is in use")
 	}
 	sub := pack(c)
 	s := g.state.Add(-sub)
-	if was := (s + sub) &^ inLine; items(was) < uint64(c.Items) || chunks(was) < uint64(c.Chunks) {
-		panic("penstock: backpressure.Gate.Release: more than is in use")
+	if was := s + sub; items(was) < items(sub) || chunks(was) < chunks(sub) {
+		g.state.Add(sub)
+		g.bytes.Add(c.Bytes)
+		panic("penstock: backpressure.Gate.Release: cost is more than is in use")
 	}
 	if s&inLine != 0 {
 		g.mu.Lock()
@@ -226,7 +284,9 @@ func (g *Gate) Release(c Cost) {
 func (g *Gate) Stats() Stats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s, p := g.state.Load(), g.peak.Load()
+	s := g.state.Load()
+	g.note(s) // who was just admitted may not have come to it
+	p := g.peak.Load()
 	waited := g.waited
 	for r := g.head; r != nil; r = r.next {
 		waited += time.Since(r.since)
@@ -239,9 +299,10 @@ func (g *Gate) Stats() Stats {
 	}
 }
 
-// Reservation is a place in a gate's line. The zero value is ready for use; it
-// may be used again when it was admitted or cancelled, which saves the
-// allocation.
+// Reservation is a place in a gate's line. The zero value is ready for use. It
+// may be used again, with the same gate or another one, which saves Acquire's
+// allocations: after Reserve reported true, after its value was received from
+// Ready, or after Cancel. It must not be copied while it is in line.
 type Reservation struct {
 	ready      chan struct{}
 	cost       Cost
@@ -251,24 +312,36 @@ type Reservation struct {
 }
 
 // Ready returns the channel that delivers one value when the reservation is
-// admitted.
+// admitted. It is nil before the first Reserve that reported false.
 func (r *Reservation) Ready() <-chan struct{} { return r.ready }
 
 // Reserve asks for c like Acquire, but does not wait: it reports true if c was
 // taken at once; otherwise r is in line, and the caller receives from r.Ready
-// or calls Cancel.
+// or calls Cancel. Reserve panics if a field is negative or r is in use.
 func (g *Gate) Reserve(r *Reservation, c Cost) bool {
-	c.check("cost")
+	if !c.countable() {
+		refuse("Gate.Reserve: cost", c)
+	}
+	return g.reserve(r, c)
+}
+
+func (g *Gate) reserve(r *Reservation, c Cost) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if r.queued {
-		panic("penstock: backpressure.Gate.Reserve: the reservation is in line already")
+	if r.queued || len(r.ready) > 0 {
+		panic("penstock: backpressure.Gate.Reserve: r is in line, or was admitted and neither received nor cancelled")
 	}
-	// Say first that somebody is in line, then look: a Release in between sees it.
-	g.state.Or(inLine)
-	if g.head == nil && g.take(c) {
-		g.state.And(^uint64(inLine))
-		return true
+	if g.head == nil {
+		if g.take(c) {
+			return true
+		}
+		// Say first that somebody is in line, then look again: a Release in
+		// between sees it.
+		g.state.Or(inLine)
+		if g.take(c) {
+			g.state.And(^uint64(inLine))
+			return true
+		}
 	}
 	if r.ready == nil {
 		r.ready = make(chan struct{}, 1)
@@ -286,7 +359,8 @@ func (g *Gate) Reserve(r *Reservation, c Cost) bool {
 }
 
 // Cancel ends a reservation: it leaves the line, or gives back what it was
-// admitted for if that had not been received from Ready.
+// admitted for if that had not been received from Ready. Otherwise it does
+// nothing.
 func (g *Gate) Cancel(r *Reservation) {
 	g.mu.Lock()
 	if r.queued {
@@ -330,14 +404,4 @@ func (g *Gate) unlink(r *Reservation) {
 	r.prev, r.next, r.queued = nil, nil, false
 	g.waiters--
 	g.waited += time.Since(r.since)
-}
-
-// check panics if a field is negative or does not fit the packed word.
-func (c Cost) check(what string) {
-	if c.Chunks < 0 || c.Items < 0 || c.Bytes < 0 {
-		panic(fmt.Sprintf("penstock: backpressure: negative %s %+v", what, c))
-	}
-	if what == "cost" && (c.Items > math.MaxInt32 || c.Chunks > math.MaxInt16) {
-		panic(fmt.Sprintf("penstock: backpressure: %s %+v is too large", what, c))
-	}
 }

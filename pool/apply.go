@@ -55,7 +55,7 @@ func newApply[T any](ctx context.Context, p *Pool, fn func(context.Context) (T, 
 		return a
 	}
 	a.slot.init(&p.slots, p.applies)
-	a.ctx, a.cancel = context.WithCancelCause(&taskContext{Context: ctx, slot: &a.slot})
+	a.ctx, a.cancel = context.WithCancelCause(&taskContext{Context: ctx, of: &p.slots, slot: &a.slot})
 	a.live.cancel = func(err error) {
 		a.result.resolve(zero, err)
 		a.cancel(err)
@@ -66,7 +66,7 @@ func newApply[T any](ctx context.Context, p *Pool, fn func(context.Context) (T, 
 		close(a.over)
 		return a
 	}
-	a.result.claim = func(s *slot) bool { return s.lendDirectly(&a.slot, a.run) }
+	a.result.claim = func(s *slot) func() { return s.lendDirectly(&a.slot, a.run) }
 	ready := make(chan struct{})
 	a.unwatch = context.AfterFunc(a.ctx, func() {
 		<-ready
@@ -99,10 +99,17 @@ func (a *apply[T]) run() {
 			err = &stage.PanicError{Value: p, Stack: debug.Stack()}
 		}
 		a.unwatch()
-		a.slot.ended.Store(true)
 		a.slot.release()
 		a.end(v, err)
 	}()
+	if a.ctx.Err() != nil { // it ended while the slot came
+		err = context.Cause(a.ctx)
+		return
+	}
+	if a.pool.isTerminated() { // Terminate is about to cancel it; its slot came from one that it has
+		err = ErrTerminated
+		return
+	}
 	v, err = a.fn(a.ctx)
 	if err != nil {
 		err = reason(a.ctx, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -127,10 +128,13 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 		lock: newParkLock(), finished: make(chan struct{}), awake: make(chan struct{}),
 		share: make(chan task[A, B]), size: newSizing[A, B](&cfg, sp.verb),
 	}
-	c.ctx, c.cancel = context.WithCancelCause(&taskContext{Context: ctx})
+	c.ctx, c.cancel = context.WithCancelCause(&taskContext{Context: ctx, of: &p.slots})
 	c.pulls, c.noMore = context.WithCancelCause(c.ctx)
 	c.over = c.ctx.Done()
-	c.live.cancel = c.cancel
+	c.live.cancel = func(err error) {
+		c.cancel(err)
+		c.attention.Or(stopRunning | stopPulling) // now, not when the end of ctx is noticed
+	}
 	if !sp.eager {
 		c.live.stop = c.stopPulling
 	}
@@ -187,7 +191,7 @@ func (c *call[A, B]) budget() {
 		limit.Items = c.cfg.items
 		limit.Chunks = min(c.cfg.items, maxWindow)
 		if c.cfg.chunk > 0 {
-			largest = c.cfg.items
+			largest = min(c.cfg.items, math.MaxInt32) // what the gate admits in one go
 		} else {
 			largest = max(1, min(largest, c.cfg.items/workers))
 		}
@@ -206,6 +210,8 @@ func (c *call[A, B]) resize() {
 	if c.cfg.items > 0 {
 		return
 	}
+	c.mu.Lock() // of two changes the later one stays
+	defer c.mu.Unlock()
 	workers, size := c.pool.Workers(), int(c.sizer.size.Load())
 	items := max(minBudget, min(4*workers*size, 4096*workers))
 	c.gate.SetLimit(backpressure.Cost{Chunks: c.ring.Window(), Items: items, Bytes: c.cfg.bytes})
@@ -214,11 +220,11 @@ func (c *call[A, B]) resize() {
 // stopPulling ends the stream with err behind what was pulled; nil is no
 // failure.
 func (c *call[A, B]) stopPulling(err error) {
-	c.attention.Or(stopPulling)
 	if err == nil {
 		err = io.EOF
 	}
 	c.noMore(err)
+	c.attention.Or(stopPulling) // last: who sees it asks for the cause
 }
 
 // next waits for the next job. It returns the error that the call ends with, or
@@ -235,7 +241,7 @@ func (c *call[A, B]) next(ctx context.Context) (*job[A, B], error) {
 	j, ok := c.ring.TryNextSwap(c.spare)
 	if !ok {
 		c.repay()
-		back := lend(ctx, &c.group)
+		back := lend(ctx, c.pool, &c.group)
 		var err error
 		j, err = c.ring.NextSwap(ctx, c.spare)
 		back()
@@ -255,7 +261,7 @@ func (c *call[A, B]) next(ctx context.Context) (*job[A, B], error) {
 
 // finish notes what the call ended with.
 func (c *call[A, B]) finish(err error) error {
-	if c.fatal != nil && (err == io.EOF || err == nil) {
+	if c.fatal != nil && c.ctx.Err() == nil { // it lies before the source's own end
 		err = c.fatal
 	}
 	c.done = err
@@ -296,7 +302,7 @@ func (c *call[A, B]) stop() error {
 	c.closed = true
 	c.cancel(errDone)
 	// The loan lasts while the input is closed: it may have workers to join too.
-	back := lend(c.open, nil)
+	back := lend(c.open, c.pool, nil)
 	defer func() { // also when the source ends the goroutine
 		back()
 		c.count()

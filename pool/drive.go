@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"time"
 
@@ -26,7 +27,7 @@ func (w *worker[A, B]) drive() {
 			j.out.Fail(&e)
 			w.errs++
 			if c.spec.eager { // an item that failed upstream fails the call as well
-				c.failAt(place{j.ticket, w.pos}, w.errors[w.errs-1])
+				c.failAt(place{j.ticket, w.pos}, w.errors[w.errs-1], false)
 				w.m.Abandoned += int64(w.end - w.pos)
 				w.end, w.errs = w.pos, len(w.errors)
 			}
@@ -64,10 +65,12 @@ func (w *worker[A, B]) prepare() bool {
 		if w.root == nil {
 			w.m.In += int64(len(w.in.Items))
 			w.m.Abandoned += int64(len(w.in.Items))
-		} else {
-			w.m.Abandoned += int64(w.end - w.begin)
+			w.job = nil
+			return false
 		}
-		w.job, w.root = nil, nil
+		w.m.Abandoned += int64(w.end - w.begin)
+		j.fatal = context.Cause(c.ctx) // the other parts go out without this one
+		w.publish()
 		return false
 	}
 	if w.timed {
@@ -132,11 +135,27 @@ func (w *worker[A, B]) filled(n int, err error) {
 // die ends the call before the given item of the worker's job.
 func (w *worker[A, B]) die(item int, err error) {
 	if w.c.spec.eager {
-		w.c.failAt(place{w.job.ticket, item}, err)
+		w.c.failAt(place{w.job.ticket, item}, err, false)
 		return
 	}
 	w.job.fatal = err
 	w.c.stopPulling(nil)
+}
+
+// dieBehind ends the call behind a whole job.
+func (c *call[A, B]) dieBehind(j *job[A, B], err error) {
+	if c.spec.eager {
+		c.failAt(place{j.ticket, j.n}, err, false)
+		return
+	}
+	last := j
+	for last.next != nil {
+		last = last.next
+	}
+	if last.fatal == nil {
+		last.fatal = err
+	}
+	c.stopPulling(nil)
 }
 
 // call runs the kernel until it returns, and turns a panic into an error. One
@@ -153,7 +172,11 @@ func (w *worker[A, B]) call() (err error) {
 			v := recover()
 			if v == nil {
 				w.trim()
-				if !w.failed(stage.ErrGoexit) { // this goroutine ends; run starts another
+				err = stage.ErrGoexit
+				if w.guards {
+					w.guards, err = false, fatalError{err}
+				}
+				if !w.failed(err) { // this goroutine ends; run starts another
 					w.m.Abandoned += int64(w.end - w.pos)
 					w.end, w.errs = w.pos, len(w.errors)
 				}
@@ -186,14 +209,16 @@ func (w *worker[A, B]) failed(err error) bool {
 	if err == errYield && c.attention.Load()&stopRunning == 0 && w.ctx.Err() == nil {
 		return true
 	}
-	if w.ctx.Err() != nil { // ended with its context: what follows is missing
-		j.fatal = context.Cause(w.ctx)
+	if w.ctx.Err() != nil { // ended with its context
+		if c.ctx.Err() != nil { // not only what lies behind a failure: what follows is missing
+			j.fatal = context.Cause(c.ctx)
+		}
 		return false
 	}
 	if err == errYield {
 		return true
 	}
-	if fatal, ok := errors.AsType[fatalError](err); ok {
+	if fatal, ok := err.(fatalError); ok { //nolint:errorlint // kernels return it bare
 		w.die(w.pos, fatal.error)
 		return false
 	}
@@ -213,30 +238,41 @@ func (w *worker[A, B]) fail(err error) {
 	c, j := w.c, w.job
 	e := &stage.ItemError{
 		Stage: c.name, Index: j.base + int64(w.pos), Input: w.items[w.pos], Err: err,
-		At: w.chunk.Locate(w.pos),
-	}
-	if p, ok := errors.AsType[*stage.PanicError](err); ok {
-		e.Stack = p.Stack
+		At: w.chunk.Locate(w.pos), Stack: stackOf(err),
 	}
 	w.m.Failed++
 	if c.fill != nil {
-		e.Index = int64(w.pos) // the consumer adds the base
+		e.Index = int64(w.pos) // the consumer adds the base, or settle does
 		j.failed = append(j.failed, e)
 	}
 	if c.spec.eager {
-		c.failAt(place{j.ticket, w.pos}, e)
+		c.failAt(place{j.ticket, w.pos}, e, c.fill != nil)
 	}
 	j.out.Fail(e)
 }
 
-// guarded calls f and turns a panic into an error.
+// stackOf is the stack of the panic that err tells of, if it does.
+func stackOf(err error) (stack []byte) {
+	defer func() { _ = recover() }() // err may be a nil pointer, whose methods panic
+	if p, ok := errors.AsType[*stage.PanicError](err); ok {
+		stack = p.Stack
+	}
+	return stack
+}
+
+// guarded calls f and turns a panic into an error. A Goexit leaves w.guards
+// set.
 func (w *worker[A, B]) guarded(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
+			w.guards = false
 			err = &stage.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return f()
+	w.guards = true
+	err = f()
+	w.guards = false
+	return err
 }
 
 // publish puts the job into the ring, when its last part is done.
@@ -255,29 +291,52 @@ func (w *worker[A, B]) publish() {
 		j = root.first
 	}
 	if c.size.out != nil && c.cfg.bytes > 0 {
+		defer w.put(j) // whatever the size function does
 		c.reweigh(j)
+		return
 	}
+	w.put(j)
+}
+
+// put puts a job into the ring.
+func (w *worker[A, B]) put(j *job[A, B]) {
+	c := w.c
 	var err error
 	if c.cfg.unordered || c.spec.eager {
 		w.spare, err = c.ring.AddSwap(context.Background(), j)
 	} else {
 		w.spare, err = c.ring.Swap(context.Background(), j.ticket, j)
 	}
-	if err != nil && c.ctx.Err() == nil {
+	if err == nil {
+		return
+	}
+	if c.ctx.Err() == nil {
 		panic(err) // the budget has no more chunks than the ring has slots
 	}
+	w.m.Abandoned += j.outputs() // the call is over, the ring takes no more
 }
 
-// reweigh charges a job's outputs in place of its inputs.
+// reweigh charges a job's outputs in place of its inputs. When the size function
+// does not return, the call ends behind the job.
 func (c *call[A, B]) reweigh(j *job[A, B]) {
 	var bytes int64
 	var n int
-	for p := j; p != nil; p = p.next {
-		for _, b := range p.out.Items {
-			bytes += int64(c.size.out(b))
+	err := error(stage.ErrGoexit)
+	defer func() {
+		if err != nil {
+			c.dieBehind(j, fmt.Errorf("%s: SizeOf: %w", c.name, err))
 		}
+	}()
+	for p := j; p != nil; p = p.next {
+		more, failed := measure(c.size.out, p.out.Items)
+		if failed != nil {
+			err = failed
+			return
+		}
+		bytes += more
 		n += len(p.out.Items)
 	}
+	err = nil
 	if n > 0 {
 		c.perItem.Store(max(1, max(bytes, j.held.inBytes)/int64(n)))
 	}

@@ -16,17 +16,19 @@ func (a place) before(b place) bool {
 type failure[A, B any] struct {
 	at  place
 	err error
+	// relative: err is an *ItemError whose index counts from its chunk's first.
+	relative bool
 }
 
 // failAt notes the failure of an eager call. What lies behind it is cancelled,
 // what lies before it goes on: it may fail at a lower place.
-func (c *call[A, B]) failAt(at place, err error) {
+func (c *call[A, B]) failAt(at place, err error, relative bool) {
 	c.mu.Lock()
 	if c.fail != nil && c.fail.at.before(at) {
 		c.mu.Unlock()
 		return
 	}
-	c.fail = &failure[A, B]{at: at, err: err}
+	c.fail = &failure[A, B]{at: at, err: err, relative: relative}
 	for w, running := range c.watching {
 		if at.before(running) {
 			w.cancel(fmt.Errorf("penstock: an item before this one failed: %w", err))
@@ -48,5 +50,8 @@ func (c *call[A, B]) watch(w *worker[A, B], at place) bool {
 		c.watching = map[*worker[A, B]]place{}
 	}
 	c.watching[w] = at
+	if w.ctx.Err() != nil { // it was cancelled for what lay behind the failure; this lies before
+		w.renew()
+	}
 	return true
 }

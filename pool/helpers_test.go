@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,11 +21,11 @@ import (
 )
 
 var (
-	errItem   = errors.New("the item is bad")       // what functions of the tests fail with
-	errRecord = errors.New("the record is bad")     // what items fail with that sources report
-	errSource = errors.New("the disk is on fire")   // what sources fail with
-	errCause  = errors.New("the operator said so")  // what contexts are cancelled with
-	errPatice = errors.New("the pull took too long") // what single pulls are given up with
+	errItem     = errors.New("the item is bad")        // what functions of the tests fail with
+	errRecord   = errors.New("the record is bad")      // what items fail with that sources report
+	errSource   = errors.New("the disk is on fire")    // what sources fail with
+	errCause    = errors.New("the operator said so")   // what contexts are cancelled with
+	errPatience = errors.New("the pull took too long") // what single pulls are given up with
 )
 
 const noEnd = 1 << 40
@@ -138,6 +139,7 @@ type blocks struct {
 	lens   func(block int) int            // lines of a block; nil: as many as are asked for
 	fails  func(i int) bool               // which lines are no numbers
 	broken func(i int) bool               // filling ends with errSource before this line
+	end    error                          // what it ends with; nil is io.EOF
 	fill   func(context.Context, int)     // called when the filling of a block begins that starts with this line
 	took   func(limit stage.Limit, n int) // called when a pull has taken n lines
 
@@ -168,21 +170,27 @@ func (p *blockPuller) Pull(_ context.Context, into *stage.Chunk[int], limit stag
 	n = min(n, p.n-p.next)
 	p.calls++
 	into.Block = []byte{} // an empty block is one as well
+	at := token(p.next, n)
+	at.At.Offset = lineStart(p.next)
 	for i := p.next; i < p.next+n; i++ {
 		into.Block = strconv.AppendInt(into.Block, int64(i), 10)
 		into.Block = append(into.Block, '\n')
 	}
 	if n > 0 || p.next < p.n {
-		into.Tokens = append(into.Tokens, token(p.next, n))
+		into.Tokens = append(into.Tokens, at)
 	}
 	p.next += n
 	if p.took != nil {
 		p.took(limit, n)
 	}
-	if p.next == p.n {
+	switch {
+	case p.next < p.n:
+		return nil
+	case p.end != nil:
+		return p.end
+	default:
 		return io.EOF
 	}
-	return nil
 }
 
 func (p *blockPuller) Fill(ctx context.Context, c *stage.Chunk[int]) error {
@@ -203,9 +211,24 @@ func (p *blockPuller) Fill(ctx context.Context, c *stage.Chunk[int]) error {
 			c.Fail(recordError(i))
 		default:
 			c.Items = append(c.Items, i)
+			c.Offsets = append(c.Offsets, int32(lineStart(i)-c.Tokens[0].At.Offset))
 		}
 	}
 	return nil
+}
+
+// lineStart is the byte at which a number's line starts in the text of all.
+func lineStart(i int) (at int64) {
+	for digits, low := 1, 0; low < i; digits++ {
+		high := 10
+		for range digits - 1 {
+			high *= 10
+		}
+		high = min(high, i)
+		at += int64((high - low) * (digits + 1))
+		low = high
+	}
+	return at
 }
 
 func (p *blockPuller) Close() error {
@@ -300,7 +323,7 @@ func ints(n int) []int {
 // requireTokens checks that tokens account for n records, each once.
 func requireTokens(t require.TestingT, n int, tokens []stage.Token) {
 	tokens = slices.Clone(tokens)
-	slices.SortStableFunc(tokens, func(a, b stage.Token) int { return int(a.First - b.First) })
+	slices.SortFunc(tokens, func(a, b stage.Token) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.N, b.N)) })
 	next := int64(0)
 	for _, tok := range tokens {
 		require.Equal(t, next, tok.First, "a range is lost or accounted for twice")
@@ -351,13 +374,6 @@ func nap(ctx context.Context, d time.Duration) error {
 
 // same is the function that does nothing.
 func same(_ context.Context, i int) (int, error) { return i, nil }
-
-// add is the function that folds by adding.
-func add(_ context.Context, sum, i int) (int, error) { return sum + i, nil }
-
-func zero() int { return 0 }
-
-func sum(a, b int) (int, error) { return a + b, nil }
 
 // ordered and unordered name the two orders.
 var orders = []struct {

@@ -103,6 +103,7 @@ func gatherAsync[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], opt
 	beside := &taskContext{Context: ctx} // it must not lend the slot of the task that asked
 	go func() {
 		defer p.leave(l)
+		defer r.resolve(nil, stage.ErrGoexit) // too late, unless the source ended the goroutine
 		r.resolve(gather(beside, p, in, opts, sp))
 	}()
 	return r
@@ -162,10 +163,16 @@ func (c *call[A, B]) each(ctx context.Context, fn func(*job[A, B])) error {
 
 // clear empties a job of an eager call, so that it can be used again.
 func (c *call[A, B]) clear(j *job[A, B]) {
-	if c.fill != nil && len(j.failed) == 0 {
-		c.mu.Lock()
-		c.counts.drop(j.ticket)
-		c.mu.Unlock()
+	if c.fill != nil {
+		failed := false
+		for part := j; part != nil; part = part.next {
+			failed = failed || len(part.failed) > 0
+		}
+		if !failed { // otherwise settle will ask
+			c.mu.Lock()
+			c.counts.drop(j.ticket)
+			c.mu.Unlock()
+		}
 	}
 	j.out.Reset()
 }
@@ -174,7 +181,7 @@ func (c *call[A, B]) clear(j *job[A, B]) {
 // everything before it has been filled.
 func (c *call[A, B]) settle() {
 	var e *stage.ItemError
-	if c.fill != nil && errors.As(c.fail.err, &e) {
+	if c.fail.relative && errors.As(c.fail.err, &e) {
 		if base, known := c.counts.take(c.fail.at.ticket); known {
 			e.Index += base
 		}

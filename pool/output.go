@@ -78,7 +78,7 @@ func (c *call[A, B]) advance(ctx context.Context) error {
 			}
 			c.part = j
 			return nil
-		case err == c.done && len(c.stash) > 0 && (errors.Is(err, io.EOF) || c.ctx.Err() == nil):
+		case c.done != nil && len(c.stash) > 0 && (err == io.EOF || c.ctx.Err() == nil):
 			continue // every chunk is filled now, so that the stashed ones have their places
 		default:
 			return err

@@ -51,6 +51,8 @@ func (w *worker[A, B]) give(next int) bool {
 		root: w.root, chunk: w.chunk, items: w.items, begin: mid, end: w.end,
 		job: &job[A, B]{ticket: w.job.ticket, base: w.job.base, n: w.job.n, next: w.job.next},
 	}
+	// What stands behind the chunk's last item goes with the last part.
+	tail.job.out.Tokens, tail.job.fatal = w.job.out.Tokens, w.job.fatal
 	if tail.root == nil {
 		tail.root = &shared[A, B]{first: w.job}
 		tail.root.parts.Store(1)
@@ -70,7 +72,7 @@ func (w *worker[A, B]) give(next int) bool {
 		return false
 	}
 	w.job.next = tail.job
-	tail.job.out.Tokens, w.job.out.Tokens = w.job.out.Tokens, nil
+	w.job.out.Tokens, w.job.fatal = nil, nil
 	w.job.out.Block = nil // the parts' items may all be views of it
 	w.root = tail.root
 	w.errors = w.errors[:split]

@@ -72,11 +72,14 @@ func (p *Pool) or() *Pool {
 // Workers is how many functions the pool runs at once.
 func (p *Pool) Workers() int { return p.or().slots.n }
 
-// enter admits a call. What a live task starts on its own pool is part of the
-// task's work and is admitted after Close too, as is what was accepted before.
+// enter admits a call. What a live call of the pool starts on it, in a task or
+// as its input, is part of its work: it is admitted after Close too, as is what
+// was accepted before, and Close does not stop it.
 func (p *Pool) enter(ctx context.Context, l *live, accepted bool) error {
-	s := taskOf(ctx)
-	nested := s != nil && s.of == &p.slots
+	nested := ctx.Value(withinKey{&p.slots}) != nil
+	if nested {
+		l.stop = nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -107,8 +110,9 @@ func (p *Pool) hush() {
 
 // Close takes no new work; calls fail with ErrClosed from now on. Eager and
 // async calls that were accepted run to their end; a lazy stream stops pulling,
-// delivers what it pulled, then ends with ErrClosed. Close does not wait and is
-// idempotent. On a nil pool it does nothing.
+// delivers what it pulled, then ends with ErrClosed. What a call that goes on
+// starts on the pool, in its tasks or as its input, goes on with it. Close does
+// not wait and is idempotent. On a nil pool it does nothing.
 func (p *Pool) Close() {
 	if p == nil {
 		return
@@ -146,6 +150,12 @@ func (p *Pool) Terminate() {
 	}
 }
 
+func (p *Pool) isTerminated() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.terminated
+}
+
 // Wait returns when no call is live and all callbacks have run, on an open pool
 // too. It returns the panics of callbacks since the last Wait, joined; a panic
 // leaves the result as it is. A stream is live from the time it is opened until
@@ -174,18 +184,28 @@ func (p *Pool) Wait() error {
 // taskContext is the context of what runs in a worker: it knows the task's
 // slot, so that waits inside the task can lend it, and hides the run that the
 // call belongs to. With a nil slot it hides the task that the call was made in:
-// what runs beside a task must not lend the task's slot.
+// what runs beside a task must not lend the task's slot. Either way it is within
+// the calls of all pools that led to it.
 type taskContext struct {
 	context.Context
+	of   *slots // of the call's pool
 	slot *slot
 }
 
+// withinKey is the context key that has a value within the calls of a pool.
+type withinKey struct{ of *slots }
+
 func (c *taskContext) Value(key any) any {
-	if _, ok := key.(plan.LenderKey); ok {
+	switch key := key.(type) {
+	case plan.LenderKey:
 		if c.slot == nil {
 			return nil
 		}
 		return c.slot
+	case withinKey:
+		if c.of == key.of {
+			return c
+		}
 	}
 	if plan.HidesRegistry(key) {
 		return nil
@@ -193,17 +213,27 @@ func (c *taskContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// lend lends the slot of the task that ctx belongs to, to the group that it
-// waits for if that is in line, and returns the function that ends the loan.
-func lend(ctx context.Context, to *group) (takeBack func()) {
-	if s := taskOf(ctx); s != nil {
-		return s.lendTo(to)
+// lend lends the slot of the task that ctx belongs to, to the group of p that it
+// waits for if that is in line for the same slots, and returns the function that
+// ends the loan.
+func lend(ctx context.Context, p *Pool, to *group) (takeBack func()) {
+	s := taskOf(ctx)
+	switch {
+	case s == nil:
+		return func() {}
+	case s.of != &p.slots:
+		to = nil
 	}
-	return func() {}
+	return s.lendTo(to)
 }
 
 // reason is err, unless err says only that ctx ended: then it is the cause.
-func reason(ctx context.Context, err error) error {
+func reason(ctx context.Context, err error) (why error) {
+	defer func() {
+		if recover() != nil { // err may be a nil pointer, whose methods panic
+			why = err
+		}
+	}()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		if cause := context.Cause(ctx); !errors.Is(err, cause) {
 			return cause

@@ -36,6 +36,9 @@ func Reduce[A, Acc any](ctx context.Context, p *Pool, in stage.Stream[A], newAcc
 	if err := collect(ctx, p, in, cfg, sp, func(*job[A, struct{}]) {}); err != nil {
 		return zero, err
 	}
+	if len(accs) == 1 {
+		return accs[0], nil
+	}
 	total, err := join(newAcc, merge, accs)
 	if err != nil {
 		return zero, err
@@ -43,21 +46,33 @@ func Reduce[A, Acc any](ctx context.Context, p *Pool, in stage.Stream[A], newAcc
 	return total, nil
 }
 
-// join merges the workers' accumulators.
+// join merges the workers' accumulators, in a goroutine that the functions may
+// end.
 func join[Acc any](newAcc func() Acc, merge func(Acc, Acc) (Acc, error), accs []Acc) (total Acc, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &stage.PanicError{Value: v, Stack: debug.Stack()}
+	joined := make(chan struct{})
+	err = stage.ErrGoexit
+	go func() {
+		defer close(joined)
+		defer func() {
+			if v := recover(); v != nil {
+				err = &stage.PanicError{Value: v, Stack: debug.Stack()}
+			}
+		}()
+		if len(accs) == 0 {
+			total, err = newAcc(), nil
+			return
 		}
+		acc := accs[0]
+		for _, next := range accs[1:] {
+			merged, failed := merge(acc, next)
+			if failed != nil {
+				err = failed
+				return
+			}
+			acc = merged
+		}
+		total, err = acc, nil
 	}()
-	if len(accs) == 0 {
-		return newAcc(), nil
-	}
-	total = accs[0]
-	for _, acc := range accs[1:] {
-		if total, err = merge(total, acc); err != nil {
-			return total, err
-		}
-	}
-	return total, nil
+	<-joined
+	return total, err
 }

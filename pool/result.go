@@ -14,7 +14,7 @@ import (
 type Result[T any] struct {
 	pool  *Pool
 	done  chan struct{}
-	claim func(*slot) bool // run what was not started yet on a task's slot
+	claim func(*slot) (takeBack func()) // run what was not started yet on a task's slot
 
 	mu    sync.Mutex // guards what follows; never held while user code runs
 	ready bool
@@ -50,11 +50,13 @@ func (r *Result[T]) Get(ctx context.Context) (T, error) {
 // lend lends the slot of the task that ctx belongs to.
 func (r *Result[T]) lend(ctx context.Context) (takeBack func()) {
 	s := taskOf(ctx)
-	switch {
-	case s == nil:
+	if s == nil {
 		return func() {}
-	case r.claim != nil && r.claim(s):
-		return s.takeBack
+	}
+	if r.claim != nil {
+		if back := r.claim(s); back != nil {
+			return back
+		}
 	}
 	return s.lendTo(nil)
 }

@@ -27,7 +27,10 @@ type slots struct {
 
 // group is what shares the slots fairly with other groups: a call, or all the
 // applies of a pool.
-type group struct{ line []waiter }
+type group struct {
+	line   []waiter
+	queued bool // in turns
+}
 
 // waiter is somebody in line for a slot: a parked goroutine, or a function to
 // start.
@@ -53,11 +56,11 @@ type slot struct {
 	lock   *parkLock // the pull lock of a worker's call
 	id     uint32    // under which the worker holds it
 	ready  chan struct{}
-	index  int  // in owners
-	inLine bool // and not withdrawn
-	// ended says that the task is over: a loan that ends after that takes
-	// nothing back.
-	ended atomic.Bool
+	index  int           // in owners
+	inLine bool          // and not withdrawn
+	loans  int           // goroutines of the task that wait; none while it runs
+	era    int           // of the loans that count
+	back   chan struct{} // closed when the goroutine is served that takes a lent slot back; nil if none does
 }
 
 func (s *slot) init(of *slots, g *group) {
@@ -76,6 +79,7 @@ func (s *slot) acquire(done <-chan struct{}) bool {
 		p.mu.Unlock()
 		return true
 	}
+	s.forget()
 	p.enqueue(waiter{s: s})
 	p.mu.Unlock()
 	return s.await(done)
@@ -84,7 +88,8 @@ func (s *slot) acquire(done <-chan struct{}) bool {
 // enqueue puts w in line and serves who can be served. It needs the lock.
 func (p *slots) enqueue(w waiter) {
 	g := w.s.group
-	if len(g.line) == 0 {
+	if !g.queued {
+		g.queued = true
 		p.turns = append(p.turns, g)
 	}
 	g.line = append(g.line, w)
@@ -130,6 +135,8 @@ func (s *slot) yield() {
 func (s *slot) idle() {
 	if s.state.CompareAndSwap(slotRunning, slotIdle) {
 		s.yield()
+	} else {
+		s.release()
 	}
 }
 
@@ -149,11 +156,12 @@ func (s *slot) take() bool {
 	return false
 }
 
-// release gives the slot up, if s owns one.
+// release gives the slot up, if s owns one. No task runs on it.
 func (s *slot) release() {
 	p := s.of
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	s.forget()
 	if s.state.CompareAndSwap(slotIdle, slotNone) || s.state.CompareAndSwap(slotRunning, slotNone) {
 		p.disown(s)
 		p.dispatch(nil)
@@ -163,27 +171,59 @@ func (s *slot) release() {
 // Lend implements plan.Lender: the task gives its slot up while it waits.
 func (s *slot) Lend() (takeBack func()) { return s.lendTo(nil) }
 
-// lendTo lends the slot, to a waiter of the preferred group if there is one:
-// what the task waits for.
+// lendTo lends the slot, to a waiter of the preferred group of the pool if there
+// is one: what the task waits for.
 func (s *slot) lendTo(prefer *group) (takeBack func()) {
 	p := s.of
 	p.mu.Lock()
-	if s.state.CompareAndSwap(slotRunning, slotNone) {
+	defer p.mu.Unlock()
+	switch {
+	case s.state.CompareAndSwap(slotRunning, slotNone):
 		p.disown(s)
 		p.dispatch(prefer)
+	case s.loans == 0 && s.back == nil: // no task runs
+		return func() {}
 	}
-	p.mu.Unlock()
-	return s.takeBack
+	return s.loan()
 }
 
-// takeBack ends a loan: it returns when the task owns a slot again.
-func (s *slot) takeBack() {
+// forget makes loans that outlive their task count for nothing. It needs the
+// lock.
+func (s *slot) forget() {
+	s.loans, s.back = 0, nil
+	s.era++
+}
+
+// loan counts a loan and returns the function that ends it. It needs the lock.
+func (s *slot) loan() (takeBack func()) {
+	s.loans++
+	era := s.era
+	return func() { s.takeBack(era) }
+}
+
+// takeBack ends a loan: it returns when the task owns a slot again, or at once
+// when another goroutine of the task still waits. If it took the slot back then,
+// the one that waits might wait for ever for what needs that slot.
+func (s *slot) takeBack(era int) {
 	p := s.of
 	p.mu.Lock()
-	if s.ended.Load() || s.state.Load() != slotNone { // over, or another goroutine of the task was faster
+	if s.era != era {
 		p.mu.Unlock()
 		return
 	}
+	s.loans--
+	if !s.wants(era) {
+		p.mu.Unlock()
+		return
+	}
+	if served := s.back; served != nil { // another goroutine of the task is in line for it
+		p.mu.Unlock()
+		<-served
+		return
+	}
+	served := make(chan struct{})
+	defer close(served)
+	s.back = served
 	// A slot of its own stands in line: the task's may be there for its worker.
 	back := &slot{of: p, group: s.group, ready: make(chan struct{}, 1), inLine: true}
 	p.resumed = append(p.resumed, waiter{s: back})
@@ -195,11 +235,21 @@ func (s *slot) takeBack() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.disown(back)
-	if !s.ended.Load() && s.state.CompareAndSwap(slotNone, slotRunning) {
+	if s.back == served {
+		s.back = nil
+	}
+	if s.wants(era) {
+		s.state.Store(slotRunning)
 		p.own(s)
 	} else {
 		p.dispatch(nil)
 	}
+}
+
+// wants reports whether a task is to have the slot back that it lent. It needs
+// the lock.
+func (s *slot) wants(era int) bool {
+	return s.era == era && s.loans == 0 && s.state.Load() == slotNone
 }
 
 // own enters s as the owner of a slot. It needs the lock.
@@ -239,6 +289,20 @@ func (p *slots) dispatch(prefer *group) {
 		prefer = nil
 		p.serve(w)
 	}
+	p.sweep()
+}
+
+// sweep lets go of those who have left the line when nobody is left in it. It
+// needs the lock.
+func (p *slots) sweep() {
+	if p.waiters.Load() > 0 {
+		return
+	}
+	for i, g := range p.turns {
+		*g = group{}
+		p.turns[i] = nil
+	}
+	p.turns = p.turns[:0]
 }
 
 // serve gives w a slot. It needs the lock.
@@ -272,6 +336,7 @@ func (p *slots) pop(prefer *group) (w waiter) {
 		copy(p.turns, p.turns[1:]) // its turn is over: to the end, or out
 		p.turns[len(p.turns)-1] = g
 		if len(g.line) == 0 {
+			g.queued = false
 			p.turns[len(p.turns)-1] = nil
 			p.turns = p.turns[:len(p.turns)-1]
 		}
@@ -301,21 +366,27 @@ func (p *slots) withdraw(s *slot) bool {
 	}
 	s.inLine = false
 	p.waiters.Add(-1)
+	p.sweep()
 	return true
 }
 
 // lendDirectly lends the slot of a running task to another that is in line, and
-// starts that. It reports whether it could.
-func (s *slot) lendDirectly(to *slot, start func()) bool {
+// starts that. It returns the function that ends the loan, or nil if it could
+// not.
+func (s *slot) lendDirectly(to *slot, start func()) (takeBack func()) {
 	p := s.of
+	if to.of != p {
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if to.of != p || !to.inLine || !s.state.CompareAndSwap(slotRunning, slotNone) {
-		return false
+	if !to.inLine || !s.state.CompareAndSwap(slotRunning, slotNone) {
+		return nil
 	}
 	p.disown(s)
 	p.serve(waiter{s: to, start: start})
-	return true
+	p.sweep()
+	return s.loan()
 }
 
 // shift drops the first waiter of a line and lets go of what it pointed to. The

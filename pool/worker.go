@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -23,6 +24,7 @@ const (
 	working phase = iota // pulling and running chunks
 	helping              // there is nothing more to pull
 	closing
+	closed
 )
 
 // worker is one goroutine of a call. Its fields survive the goroutine: when a
@@ -51,6 +53,7 @@ type worker[A, B any] struct {
 
 	running bool
 	filling bool
+	guards  bool // runs a function without which the call cannot go on
 	phase   phase
 	pos     int
 	stop    int // end, or the next place where an error from upstream stands
@@ -79,12 +82,18 @@ func (c *call[A, B]) spawn() {
 	w := &worker[A, B]{c: c, kernel: c.spec.kernel(), in: new(stage.Chunk[A])}
 	w.slot.init(&c.pool.slots, &c.group)
 	w.slot.lock, w.slot.id = &c.lock, uint32(c.spawned)
-	parent := c.ctx
-	if c.spec.eager {
-		parent, w.cancel = context.WithCancelCause(c.ctx)
-	}
-	w.ctx = &taskContext{Context: parent, slot: &w.slot}
+	w.renew()
 	w.run()
+}
+
+// renew gives the worker a context of its own, which in an eager call can be
+// cancelled for what lies behind a failure.
+func (w *worker[A, B]) renew() {
+	parent := w.c.ctx
+	if w.c.spec.eager {
+		parent, w.cancel = context.WithCancelCause(parent)
+	}
+	w.ctx = &taskContext{Context: parent, of: &w.c.pool.slots, slot: &w.slot}
 }
 
 // run runs the worker in a goroutine of the call's group, and in another one if
@@ -93,15 +102,15 @@ func (w *worker[A, B]) run() {
 	w.c.wg.Go(func() {
 		ended := false
 		defer func() {
-			if v := recover(); v != nil { // in a size function, or in the engine
+			if v := recover(); v != nil { // in the engine
 				w.c.cancel(&stage.PanicError{Value: v, Stack: debug.Stack()})
 				w.close()
-			} else if !ended {
+			} else if !ended && w.phase != closed {
 				w.exited()
 				w.run()
 			}
 		}()
-		if w.running {
+		if w.job != nil {
 			w.drive()
 		}
 		if w.phase == working {
@@ -117,7 +126,8 @@ func (w *worker[A, B]) run() {
 	})
 }
 
-// exited mends what a Goexit in the source left.
+// exited mends what a Goexit in the source, or in a size function that a pull
+// called, left.
 func (w *worker[A, B]) exited() {
 	err := fmt.Errorf("%s: source: %w", w.c.name, stage.ErrGoexit)
 	switch {
@@ -129,9 +139,6 @@ func (w *worker[A, B]) exited() {
 		w.filled(0, err)
 		w.chunk, w.items, w.errors = w.in, nil, nil
 		w.begin, w.pos, w.end, w.errs = 0, 0, 0, 0
-	case w.running: // in the user's function: the item has failed already
-	default: // in a size function, or in closing a state
-		w.c.cancel(fmt.Errorf("%s: %w", w.c.name, stage.ErrGoexit))
 	}
 }
 
@@ -236,7 +243,7 @@ func (w *worker[A, B]) pull(cost backpressure.Cost) (more bool) {
 	}
 	n := len(w.in.Items)
 	if err != nil && c.pulls.Err() != nil {
-		err = c.stopped()
+		err = c.cutShort(err)
 	}
 	if n > 0 || !w.in.Empty() || w.in.Block != nil {
 		j := w.spare
@@ -248,13 +255,15 @@ func (w *worker[A, B]) pull(cost backpressure.Cost) (more bool) {
 		if c.fill != nil {
 			j.held.cost.Items = cost.Items
 		}
-		w.job = j
-		if c.cfg.bytes > 0 {
-			w.weigh(j, n)
-		}
 		j.ticket, j.base, j.n = c.ticket, c.index, n
 		c.ticket++
 		c.index += int64(n)
+		w.job = j
+		if c.cfg.bytes > 0 {
+			if failed := w.weigh(j); failed != nil {
+				err = failed
+			}
+		}
 	}
 	if err != nil {
 		c.end(err)
@@ -294,6 +303,16 @@ func (c *call[A, B]) limit(n int) stage.Limit {
 	return limit
 }
 
+// cutShort is what the stream ends with when the source ended with err after it
+// was told to stop: a failure of its own is told beside the reason.
+func (c *call[A, B]) cutShort(err error) error {
+	stopped := c.stopped()
+	if err == io.EOF || errors.Is(err, c.pulls.Err()) || errors.Is(err, stopped) {
+		return stopped
+	}
+	return errors.Join(stopped, err)
+}
+
 // stopped is why no more is pulled. It needs the pull lock.
 func (c *call[A, B]) stopped() error {
 	if c.ctx.Err() != nil {
@@ -310,45 +329,64 @@ func (c *call[A, B]) end(err error) {
 	}
 }
 
-// weigh charges the bytes of a pulled chunk.
-func (w *worker[A, B]) weigh(j *job[A, B], n int) {
+// weigh charges the bytes of a pulled chunk. Its error is a panic of the size
+// function: the call ends behind the chunk.
+func (w *worker[A, B]) weigh(j *job[A, B]) (err error) {
 	c := w.c
 	switch {
 	case w.in.Block != nil:
 		j.held.inBytes = int64(len(w.in.Block))
 	case c.size.in != nil:
-		for _, a := range w.in.Items {
-			j.held.inBytes += int64(c.size.in(a))
-		}
-		if n > 0 {
-			c.perItem.Store(max(1, j.held.inBytes/int64(n)))
+		if j.held.inBytes, err = measure(c.size.in, w.in.Items); err != nil {
+			err = fmt.Errorf("%s: SizeOf: %w", c.name, err)
+		} else if j.n > 0 {
+			c.perItem.Store(max(1, j.held.inBytes/int64(j.n)))
 		}
 	}
 	j.held.cost.Bytes = j.held.inBytes
 	c.gate.Add(backpressure.Cost{Bytes: j.held.inBytes})
+	return err
+}
+
+// measure adds up the sizes of items; a negative one counts nothing. Its error
+// is a panic of the size function.
+func measure[T any](size func(T) int, items []T) (bytes int64, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &stage.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	for _, v := range items {
+		bytes += int64(max(0, size(v)))
+	}
+	return bytes, nil
 }
 
 // close ends the worker's state and adds its figures to the call's.
 func (w *worker[A, B]) close() {
 	c := w.c
+	w.phase = closed
 	w.refund()
 	w.slot.release()
-	w.slot.ended.Store(true)
-	var err error
-	if w.kernel.close != nil {
-		err = w.guarded(w.kernel.close)
+	err := error(stage.ErrGoexit)
+	defer func() { // also when closing the state ends the goroutine
+		if w.timer != nil {
+			w.timer.Stop()
+		}
+		if w.cancel != nil {
+			w.cancel(io.EOF)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.watching, w)
+		c.meters = append(c.meters, w.m)
+		if err != nil {
+			c.closing = append(c.closing, err)
+		}
+	}()
+	if w.kernel.close == nil {
+		err = nil
+		return
 	}
-	if w.timer != nil {
-		w.timer.Stop()
-	}
-	if w.cancel != nil {
-		w.cancel(io.EOF)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.watching, w)
-	c.meters = append(c.meters, w.m)
-	if err != nil {
-		c.closing = append(c.closing, err)
-	}
+	err = w.guarded(w.kernel.close)
 }

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -26,7 +27,12 @@ var ErrClosed = errors.New("reorder: number lies behind the end")
 // values; no value is ever dropped.
 //
 // A buffer is used either with Put (ordered: the producer brings the ticket) or
-// with Add (unordered: the ticket is drawn at publishing), not both.
+// with Add (unordered: the ticket is drawn at publishing), not both. Each number
+// is put once; that one was put before is noticed, except when two producers put
+// it at the same moment.
+//
+// While no one has to wait for another, no method takes a lock; none allocates
+// in the steady state.
 type Buffer[T any] struct {
 	slots  []slot[T]
 	mask   uint64
@@ -42,16 +48,20 @@ type Buffer[T any] struct {
 	drawn   atomic.Uint64 // numbers that Add drew
 	_       [56]byte
 
-	end     atomic.Uint64 // how many values there will be
+	end     atomic.Uint64 // how many values there will be, noEnd, or 0 after Abort
 	blocked atomic.Int32  // producers waiting for the window
 	aborted atomic.Bool
 	wake    chan struct{} // a token for the parked consumer
 
-	mu      sync.Mutex // guards what follows; never held while anything waits
-	line    []*putter
-	cause   error
-	stopped chan struct{} // closed by Abort
+	mu    sync.Mutex // guards what follows; never held while anything waits
+	line  []*putter
+	spare []*putter // for those who wait next
+	cause error
 }
+
+// noEnd is the end while nobody has said how many values there will be. It
+// bounds the numbers too: twice a number must fit the state of a slot.
+const noEnd uint64 = 1 << 63
 
 // slot holds one value. state is twice the number that the slot is free for,
 // plus one when it holds that number's value.
@@ -60,12 +70,14 @@ type slot[T any] struct {
 	value T
 }
 
-// putter is a producer that waits for its number to enter the window; any
-// number will do for Add.
+// putter is a producer that waits for its number to enter the window, or for
+// any number.
 type putter struct {
-	seq   uint64
+	seq   uint64 // anyNumber for Add
 	ready chan struct{}
 }
+
+const anyNumber uint64 = math.MaxUint64
 
 // New returns an empty buffer with room for window values. New panics if window
 // is less than 1.
@@ -76,7 +88,7 @@ func New[T any](window int) *Buffer[T] {
 	size := uint64(1) << bits.Len64(uint64(window)-1)
 	b := &Buffer[T]{
 		slots: make([]slot[T], size), mask: size - 1, window: uint64(window),
-		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		wake: make(chan struct{}, 1),
 	}
 	if size >= 64 {
 		b.shift = 3
@@ -84,7 +96,7 @@ func New[T any](window int) *Buffer[T] {
 	for i := range size {
 		b.slot(i).state.Store(2 * i)
 	}
-	b.end.Store(math.MaxUint64)
+	b.end.Store(noEnd)
 	return b
 }
 
@@ -101,15 +113,27 @@ func (b *Buffer[T]) slot(seq uint64) *slot[T] {
 // Window is how many values the buffer has room for.
 func (b *Buffer[T]) Window() int { return int(b.window) }
 
-// room reports whether a value may be stored under number seq now.
+// room reports whether a value may be stored under number seq now: it was not
+// yet and lies in the window.
 func (b *Buffer[T]) room(s *slot[T], seq uint64) bool {
 	return s.state.Load() == 2*seq && (b.window > b.mask || seq-b.head.Load() < b.window)
 }
 
+// beyond reports whether number seq lies ahead of the window. The window moves
+// past a number only after somebody has put it, so that a producer for whom this
+// turned false is never put off again.
+func (b *Buffer[T]) beyond(seq uint64) bool {
+	if state := b.slot(seq).state.Load(); state != 2*seq {
+		return state < 2*seq
+	}
+	return b.window <= b.mask && seq-b.head.Load() >= b.window
+}
+
 // Put stores the value of number seq. It waits while seq is the window or more
-// ahead of the next number to take; the next one is always accepted. It returns
-// the cause of ctx if ctx ends first, Abort's error, or an error that wraps
-// ErrPutTwice or ErrClosed; nothing is stored then.
+// ahead of the next number to take; the next one is always accepted, and what
+// has room is stored even if ctx has ended. It returns the cause of ctx if ctx
+// ends first, Abort's error, or an error that wraps ErrPutTwice or ErrClosed;
+// nothing is stored then.
 func (b *Buffer[T]) Put(ctx context.Context, seq uint64, v T) error {
 	_, err := b.Swap(ctx, seq, v)
 	return err
@@ -120,12 +144,18 @@ func (b *Buffer[T]) Put(ctx context.Context, seq uint64, v T) error {
 func (b *Buffer[T]) Swap(ctx context.Context, seq uint64, v T) (spare T, err error) {
 	s := b.slot(seq)
 	for !b.room(s, seq) {
+		if seq >= b.end.Load() {
+			return spare, b.refusal(seq)
+		}
+		if s.state.Load() > 2*seq {
+			return spare, fmt.Errorf("%w: %d", ErrPutTwice, seq)
+		}
 		if err := b.await(ctx, seq); err != nil {
 			return spare, err
 		}
 	}
 	if seq >= b.end.Load() {
-		return spare, fmt.Errorf("%w: %d of %d", ErrClosed, seq, b.end.Load())
+		return spare, b.refusal(seq)
 	}
 	spare = s.value
 	b.store(s, seq, v)
@@ -144,15 +174,16 @@ func (b *Buffer[T]) Add(ctx context.Context, v T) error {
 func (b *Buffer[T]) AddSwap(ctx context.Context, v T) (spare T, err error) {
 	for {
 		seq := b.drawn.Load()
-		if end := b.end.Load(); seq >= end {
-			return spare, fmt.Errorf("%w: %d of %d", ErrClosed, seq, end)
+		if seq >= b.end.Load() {
+			b.admit() // who waits behind us cannot have a number either
+			return spare, b.refusal(seq)
 		}
 		s := b.slot(seq)
 		if !b.room(s, seq) {
 			if b.drawn.Load() != seq {
 				continue // another producer was faster
 			}
-			if err := b.await(ctx, seq); err != nil {
+			if err := b.await(ctx, anyNumber); err != nil {
 				return spare, err
 			}
 			continue
@@ -181,65 +212,106 @@ func (b *Buffer[T]) rouse(mark uint64) {
 	}
 }
 
-// await parks a producer until the window may have room for seq.
+// refusal is why number seq is not accepted any more.
+func (b *Buffer[T]) refusal(seq uint64) error {
+	if err := b.Err(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %d of %d", ErrClosed, seq, b.end.Load())
+}
+
+// await parks a producer while seq lies beyond the window. That it returns nil
+// is a hint to look again.
 func (b *Buffer[T]) await(ctx context.Context, seq uint64) error {
-	s := b.slot(seq)
-	if s.state.Load() > 2*seq {
-		return fmt.Errorf("%w: %d", ErrPutTwice, seq)
-	}
-	if end := b.end.Load(); seq >= end {
-		return fmt.Errorf("%w: %d of %d", ErrClosed, seq, end)
-	}
-	p := &putter{seq: seq, ready: make(chan struct{})}
 	b.mu.Lock()
-	if b.cause != nil {
-		b.mu.Unlock()
-		return b.cause
-	}
-	b.line = append(b.line, p)
-	b.blocked.Add(1)
-	if b.room(s, seq) { // the consumer moved on before it could see us
+	p := b.queue(seq)
+	// Say first that somebody waits, then look: whoever moves the window or the
+	// end in between sees it.
+	if !b.stuck(p) {
 		b.leave(p)
+		b.recycle(p)
 		b.mu.Unlock()
 		return nil
 	}
 	b.mu.Unlock()
+	var err error
 	select {
 	case <-p.ready:
-		return nil
-	case <-b.stopped:
-		return b.cause
-	case <-ctx.Done():
 		b.mu.Lock()
-		b.leave(p)
-		b.mu.Unlock()
-		return context.Cause(ctx)
-	}
-}
-
-// leave takes p out of the line, if it is there. It needs the lock.
-func (b *Buffer[T]) leave(p *putter) {
-	for i, q := range b.line {
-		if q == p {
-			b.line = append(b.line[:i], b.line[i+1:]...)
-			b.blocked.Add(-1)
-			return
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+		b.mu.Lock()
+		if !b.leave(p) { // it was let go at the same moment: let another one go instead
+			<-p.ready
+			b.admitLocked()
 		}
 	}
+	b.recycle(p)
+	b.mu.Unlock()
+	return err
 }
 
-// admit lets producers go whose numbers have entered the window.
+// queue puts a producer in line. It needs the lock.
+func (b *Buffer[T]) queue(seq uint64) *putter {
+	var p *putter
+	if n := len(b.spare); n > 0 {
+		p, b.spare = b.spare[n-1], b.spare[:n-1]
+	} else {
+		p = &putter{ready: make(chan struct{}, 1)}
+	}
+	p.seq = seq
+	b.line = append(b.line, p)
+	b.blocked.Add(1)
+	return p
+}
+
+// recycle keeps p, which is not in line and has no token, for the next one that
+// waits. It needs the lock.
+func (b *Buffer[T]) recycle(p *putter) { b.spare = append(b.spare, p) }
+
+// leave takes p out of the line and reports whether it was there. It needs the
+// lock.
+func (b *Buffer[T]) leave(p *putter) bool {
+	i := slices.Index(b.line, p)
+	if i < 0 {
+		return false
+	}
+	b.line = slices.Delete(b.line, i, i+1)
+	b.blocked.Add(-1)
+	return true
+}
+
+// stuck reports whether p has to wait.
+func (b *Buffer[T]) stuck(p *putter) bool {
+	seq := p.seq
+	if seq == anyNumber {
+		seq = b.drawn.Load()
+	}
+	return seq < b.end.Load() && b.beyond(seq)
+}
+
+// admit lets producers in line go that need not wait any more.
 func (b *Buffer[T]) admit() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	kept := b.line[:0]
+	if b.blocked.Load() > 0 {
+		b.mu.Lock()
+		b.admitLocked()
+		b.mu.Unlock()
+	}
+}
+
+// admitLocked is admit for who holds the lock. Of those who wait for any number
+// it lets one go, since it is called for each number that becomes free; one that
+// was let go and has no use for it calls it again.
+func (b *Buffer[T]) admitLocked() {
+	kept, given := b.line[:0], false
 	for _, p := range b.line {
-		if b.room(b.slot(p.seq), p.seq) {
-			close(p.ready)
-			b.blocked.Add(-1)
-		} else {
+		if p.seq == anyNumber && given || b.stuck(p) {
 			kept = append(kept, p)
+			continue
 		}
+		given = given || p.seq == anyNumber
+		p.ready <- struct{}{} // has room: one token for each time in line
+		b.blocked.Add(-1)
 	}
 	clear(b.line[len(kept):])
 	b.line = kept
@@ -265,9 +337,7 @@ func (b *Buffer[T]) TryNextSwap(spare T) (v T, ok bool) {
 	if b.window <= b.mask {
 		b.head.Store(head + 1)
 	}
-	if b.blocked.Load() > 0 {
-		b.admit()
-	}
+	b.admit()
 	return v, true
 }
 
@@ -321,6 +391,9 @@ func (b *Buffer[T]) NextSwap(ctx context.Context, spare T) (v T, err error) {
 		}
 		head := b.next
 		if head >= b.end.Load() {
+			if b.aborted.Load() {
+				return v, b.Err()
+			}
 			return v, io.EOF
 		}
 		// Say first for which value we wait, then look again: whoever stores it
@@ -348,10 +421,19 @@ func (b *Buffer[T]) unpark(mark uint64) {
 }
 
 // CloseAt says that there are n values in all, numbers 0 to n-1: Next returns
-// io.EOF behind the last of them. Only the first call counts.
+// io.EOF behind the last of them, and whoever puts another one, or waits to,
+// gets an error that wraps ErrClosed. It may be called before they are put; no
+// number from n on may have been put. Only the first call counts. CloseAt panics
+// if n is more than 1<<63.
 func (b *Buffer[T]) CloseAt(n uint64) {
-	if b.end.CompareAndSwap(math.MaxUint64, n) {
-		b.rouse(n + 1)
+	if n > noEnd {
+		panic(fmt.Sprintf("penstock: reorder.Buffer.CloseAt: n is %d, want at most %d", n, noEnd))
+	}
+	if b.end.CompareAndSwap(noEnd, n) {
+		if mark := b.waiting.Load(); mark > n {
+			b.rouse(mark)
+		}
+		b.admit()
 	}
 }
 
@@ -360,7 +442,8 @@ func (b *Buffer[T]) CloseAt(n uint64) {
 func (b *Buffer[T]) Close() { b.CloseAt(b.drawn.Load()) }
 
 // Abort ends the buffer at once: every waiting and later Put, Add and Next
-// returns err. Only the first call counts. Abort panics if err is nil.
+// returns err. What was stored stays, for TryNext and Drain. Only the first call
+// counts. Abort panics if err is nil.
 func (b *Buffer[T]) Abort(err error) {
 	if err == nil {
 		panic("penstock: reorder.Buffer.Abort: err is nil")
@@ -372,7 +455,8 @@ func (b *Buffer[T]) Abort(err error) {
 	}
 	b.cause = err
 	b.aborted.Store(true)
-	close(b.stopped)
+	b.end.Store(0)
+	b.admitLocked()
 	if mark := b.waiting.Load(); mark != 0 {
 		b.rouse(mark)
 	}
