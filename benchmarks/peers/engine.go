@@ -18,8 +18,8 @@ var (
 	byAnyOrder  = impl{name: "errgroup", run: errgroupUnordered}
 )
 
-// peerWindow is the room that peers get in their channels where they let one say
-// it: as much as rill's FromSlice takes for itself.
+// peerWindow is how many items peers may have on their way where they let one say
+// it: as many as ours has by default at chunk 1.
 const peerWindow = 64
 
 // engine is the suite of the pool and the sequential operators.
