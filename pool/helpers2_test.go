@@ -133,9 +133,11 @@ func (g *runGauge) enter() (leave func()) {
 }
 
 // requireAllSlots checks that p runs exactly n functions at once: no slot was
-// lost, none was made up. It is called in a bubble, on an open and idle pool.
+// lost, none was made up. It is called in a bubble, on an open pool that becomes
+// idle.
 func requireAllSlots(t *testing.T, p *pool.Pool, n int) {
 	t.Helper()
+	require.NoError(t, p.Wait())
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var gauge runGauge

@@ -59,7 +59,7 @@ func star[A, B, C any](fn func(context.Context, A, B) (C, error)) func(context.C
 func ImapWith[S, A, B any](p *Pool, in stage.Stream[A], newState func(context.Context) (S, error), fn func(context.Context, S, A) (B, error), opts ...Option) stage.Stream[B] {
 	mustFunc(newState == nil, "ImapWith", "newState")
 	mustFunc(fn == nil, "ImapWith", "fn")
-	cfg := p.or().defaults.with(opts)
+	cfg := p.or().defaults.with(opts, "ImapWith")
 	return stream(p, in, opts, spec[A, B]{verb: "ImapWith", kernel: stateful(newState, fn, cfg.recycle)})
 }
 

@@ -27,22 +27,22 @@ type config struct {
 	recycle   int
 }
 
-// with returns the configuration changed by opts.
-func (c *config) with(opts []Option) config {
+// with returns the configuration changed by the options of a verb.
+func (c *config) with(opts []Option, verb string) config {
 	n := *c
 	n.sizes = slices.Clip(n.sizes)
 	for i, o := range opts {
 		if o == nil {
-			panic(fmt.Sprintf("penstock: pool: option %d is nil", i))
+			panic(fmt.Sprintf("penstock: pool.%s: option %d is nil", verb, i))
 		}
 		o.apply(&n)
 	}
 	return n
 }
 
-func checkCount[N int | int64](what string, n N) {
+func notNegative[N int | int64](fn, argument string, n N) {
 	if n < 0 {
-		panic(fmt.Sprintf("penstock: pool.%s: %d is negative", what, n))
+		panic(fmt.Sprintf("penstock: pool.%s: %s is %d, want 0 or more", fn, argument, n))
 	}
 }
 
@@ -52,7 +52,7 @@ func checkCount[N int | int64](what string, n N) {
 // a chunk, at most 1024 items and 1 MiB, and never more than the budget divided
 // by the workers. ChunkSize panics if n is negative.
 func ChunkSize(n int) Option {
-	checkCount("ChunkSize", n)
+	notNegative("ChunkSize", "n", n)
 	return option(func(c *config) { c.chunk = n })
 }
 
@@ -62,7 +62,7 @@ func ChunkSize(n int) Option {
 // and 4 x workers x the current chunk, at most 4096 x workers. InFlight panics
 // if items is negative.
 func InFlight(items int) Option {
-	checkCount("InFlight", items)
+	notNegative("InFlight", "items", items)
 	return option(func(c *config) { c.items = items })
 }
 
@@ -73,7 +73,7 @@ func InFlight(items int) Option {
 // count their length and other items the size of their Go value. 0, the
 // default, means no bound. InFlightBytes panics if n is negative.
 func InFlightBytes(n int64) Option {
-	checkCount("InFlightBytes", n)
+	notNegative("InFlightBytes", "n", n)
 	return option(func(c *config) { c.bytes = n })
 }
 
@@ -101,7 +101,7 @@ func Name(name string) Option { return option(func(c *config) { c.name = name })
 // other verbs panic. 0, the default, means never. RecycleAfter panics if n is
 // negative.
 func RecycleAfter(n int) Option {
-	checkCount("RecycleAfter", n)
+	notNegative("RecycleAfter", "n", n)
 	return option(func(c *config) { c.recycle = n })
 }
 

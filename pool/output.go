@@ -17,7 +17,7 @@ type output[A, B any] struct{ c *call[A, B] }
 // stream makes the plan of a lazy verb.
 func stream[A, B any](p *Pool, in stage.Stream[A], opts []Option, sp spec[A, B]) stage.Stream[B] {
 	p = p.or()
-	cfg := p.defaults.with(opts)
+	cfg := p.defaults.with(opts, sp.verb)
 	if cfg.recycle > 0 && sp.verb != "ImapWith" {
 		panic("penstock: pool." + sp.verb + ": RecycleAfter is an option of ImapWith")
 	}

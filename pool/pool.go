@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 
@@ -46,13 +45,11 @@ type live struct {
 // New returns a pool of n workers; 0 means GOMAXPROCS. The options are the
 // defaults of the pool's calls. New starts nothing. It panics if n is negative.
 func New(n int, opts ...Option) *Pool {
-	if n < 0 {
-		panic(fmt.Sprintf("penstock: pool.New: workers is %d, want 0 or more", n))
-	}
+	notNegative("New", "workers", n)
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{calls: map[*live]struct{}{}, defaults: new(config).with(opts)}
+	p := &Pool{calls: map[*live]struct{}{}, defaults: new(config).with(opts, "New")}
 	p.slots.n = n
 	p.applies = &group{}
 	return p

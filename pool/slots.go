@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -22,14 +23,16 @@ type slots struct {
 	used    int
 	owners  []*slot  // who owns a slot, idle or running
 	resumed []waiter // tasks that want a lent slot back: served first
-	turns   []*group // groups with waiters, in turn
+	turns   []*group // groups with waiters, by round, and first come first served
+	round   uint64   // of the last turn
 }
 
 // group is what shares the slots fairly with other groups: a call, or all the
 // applies of a pool.
 type group struct {
 	line   []waiter
-	queued bool // in turns
+	queued bool   // in turns
+	round  uint64 // in which it has its next turn
 }
 
 // waiter is somebody in line for a slot: a parked goroutine, or a function to
@@ -90,7 +93,8 @@ func (p *slots) enqueue(w waiter) {
 	g := w.s.group
 	if !g.queued {
 		g.queued = true
-		p.turns = append(p.turns, g)
+		g.round = max(g.round, p.round) // turns that it did not want are no credit
+		p.queue(g)
 	}
 	g.line = append(g.line, w)
 	w.s.inLine = true
@@ -298,10 +302,10 @@ func (p *slots) sweep() {
 	if p.waiters.Load() > 0 {
 		return
 	}
-	for i, g := range p.turns {
-		*g = group{}
-		p.turns[i] = nil
+	for _, g := range p.turns {
+		g.line, g.queued = nil, false
 	}
+	clear(p.turns)
 	p.turns = p.turns[:0]
 }
 
@@ -332,18 +336,31 @@ func (p *slots) pop(prefer *group) (w waiter) {
 	}
 	for {
 		g := p.turns[0]
+		p.turns = slices.Delete(p.turns, 0, 1)
 		w, ok := g.pop()
-		copy(p.turns, p.turns[1:]) // its turn is over: to the end, or out
-		p.turns[len(p.turns)-1] = g
-		if len(g.line) == 0 {
-			g.queued = false
-			p.turns[len(p.turns)-1] = nil
-			p.turns = p.turns[:len(p.turns)-1]
+		if ok {
+			p.round = g.round
+			g.round++
+		}
+		if g.queued = len(g.line) > 0; g.queued {
+			p.queue(g)
 		}
 		if ok {
 			return w
 		}
 	}
+}
+
+// queue enters a group into the turns. A group that has had its turn goes behind
+// those that have not, also behind one that comes back only now: a worker's next
+// chunk is in line a moment after its last one gave the slot up. It needs the
+// lock.
+func (p *slots) queue(g *group) {
+	i := len(p.turns)
+	for i > 0 && p.turns[i-1].round > g.round {
+		i--
+	}
+	p.turns = slices.Insert(p.turns, i, g)
 }
 
 // pop takes the first waiter that is still interested out of the line.

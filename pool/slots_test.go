@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -453,6 +454,51 @@ func TestSlotsGroupsTakeTurns(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, []string{"a0", "b0", "c0", "a1", "b1", "a2", "a3"}, tt.order)
 		requireSound(t, tt.p)
+	})
+}
+
+// A worker whose call comes back for its next chunk a moment after it gave up
+// the slot has its turn before those who had theirs meanwhile.
+func TestSlotsTurnsCountWhoComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &slots{n: 1}
+		applies, calls := &group{}, []*group{{}, {}}
+		var order []string
+		turn := make(chan struct{})
+		for range 30 { // always in line
+			s := &slot{}
+			s.init(p, applies)
+			p.mu.Lock()
+			p.enqueue(waiter{s: s, start: func() {
+				<-turn
+				order = append(order, "apply")
+				s.release()
+			}})
+			p.mu.Unlock()
+		}
+		for c, g := range calls { // in line again when the next one runs already
+			var s slot
+			s.init(p, g)
+			go func() {
+				for range 10 {
+					s.acquire(nil)
+					<-turn
+					order = append(order, fmt.Sprint("call ", c))
+					s.release()
+					time.Sleep(time.Microsecond)
+				}
+			}()
+		}
+		for range 50 {
+			time.Sleep(time.Millisecond)
+			turn <- struct{}{}
+		}
+		time.Sleep(time.Millisecond)
+		for i := range 10 {
+			slices.Sort(order[3*i : 3*i+3]) // one round
+		}
+		assert.Equal(t, slices.Repeat([]string{"apply", "call 0", "call 1"}, 10), order[:30])
+		requireSound(t, p)
 	})
 }
 
