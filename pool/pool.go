@@ -66,7 +66,8 @@ func (p *Pool) or() *Pool {
 	return p
 }
 
-// Workers is how many functions the pool runs at once.
+// Workers is how many functions the pool runs at once; of a nil pool, the shared
+// one.
 func (p *Pool) Workers() int { return p.or().slots.n }
 
 // enter admits a call. What a live call of the pool starts on it, in a task or

@@ -3,6 +3,7 @@ package stage_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -59,22 +60,40 @@ type distinctPuller[T comparable] struct {
 func (p *distinctPuller[T]) Pull(ctx context.Context, into *stage.Chunk[T], max stage.Limit) error {
 	into.Reset()
 	err := p.Puller.Pull(ctx, &p.c, max)
-	for _, v := range p.c.Items {
+	failed := p.c.Errors
+	for i, v := range p.c.Items {
+		for ; len(failed) > 0 && failed[0].Before <= i; failed = failed[1:] {
+			into.Fail(failed[0]) // at its place among what is left
+		}
 		if p.last == nil || *p.last != v {
 			into.Items = append(into.Items, v)
 			p.last = &v
 		}
 	}
-	into.Errors = append(into.Errors, p.c.Errors...)
+	for _, e := range failed {
+		into.Fail(e)
+	}
 	into.Tokens = append(into.Tokens, p.c.Tokens...)
 	return err
 }
 
-// A stage is a function that wraps the opened input in another puller.
+// A stage is a function that wraps the opened input in another puller. Failed
+// items keep their places.
 func Example_stage() {
-	fmt.Println(distinct(of(1, 1, 2, 3, 3, 1)).Collect(context.Background()))
+	halves := stage.Map(of(2, 2, 4, 5, 4, 6), func(_ context.Context, n int) (int, error) {
+		if n%2 != 0 {
+			return 0, errors.New("odd")
+		}
+		return n / 2, nil
+	})
+	for v, err := range distinct(halves).All(context.Background()) {
+		fmt.Println(v, err)
+	}
 	// Output:
-	// [1 2 3 1] <nil>
+	// 1 <nil>
+	// 2 <nil>
+	// 0 Map: item 3: odd
+	// 3 <nil>
 }
 
 // text is a sink of one's own: one item a line, published when all is well.
