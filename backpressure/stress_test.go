@@ -202,7 +202,7 @@ func TestHandOver(t *testing.T) {
 func TestReleaseAgainstReserve(t *testing.T) {
 	for _, cost := range []Cost{{Items: 1}, {Chunks: 1, Bytes: 1}} {
 		g := New(cost)
-		const rounds int32 = 10000
+		const rounds int32 = 6000
 		var begun, done atomic.Int32
 		var wg sync.WaitGroup
 		wg.Go(func() {

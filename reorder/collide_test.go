@@ -22,17 +22,21 @@ type meeting struct {
 	arrived atomic.Int32
 }
 
-const rounds = 2000
+const rounds = 1200
 
 // collide makes the calls of a meeting at the same moment, give or take some
 // nanoseconds, again and again, so that they meet at every step of each other.
 // Calls that meet all return; if one of them waits for ever, the others go on
 // without it.
-func collide(t *testing.T, meet func(t *meeting)) { collideSome(t, rounds, meet) }
+func collide(t *testing.T, meet func(t *meeting)) {
+	t.Helper()
+	collideSome(t, rounds, meet)
+}
 
 // collideSlowly is collide for calls some of which return only after settled has
 // let them.
 func collideSlowly(t *testing.T, meet func(t *meeting)) {
+	t.Helper()
 	for range rounds / 10 {
 		collideSome(t, 1, meet)
 	}
