@@ -61,7 +61,7 @@ func (w *worker[A, B]) drive() {
 // shared by another worker. It reports false if the call ended.
 func (w *worker[A, B]) prepare() bool {
 	c, j := w.c, w.job
-	if !w.slot.acquire(c.over) {
+	if !w.slot.acquire(c.over) || c.attention.Load()&stopRunning != 0 {
 		if w.root == nil {
 			w.m.In += int64(len(w.in.Items))
 			w.m.Abandoned += int64(len(w.in.Items))
@@ -79,7 +79,8 @@ func (w *worker[A, B]) prepare() bool {
 	w.running = true
 	w.watched = time.Time{}
 	if w.root == nil {
-		if c.fill != nil {
+		// A block behind an eager call's failure is not filled any more.
+		if c.fill != nil && (!c.spec.eager || c.watch(w, place{j.ticket, 0})) {
 			w.fill()
 		}
 		n := len(w.in.Items)
@@ -321,7 +322,7 @@ func (w *worker[A, B]) put(j *job[A, B]) {
 func (c *call[A, B]) reweigh(j *job[A, B]) {
 	var bytes int64
 	var n int
-	err := error(stage.ErrGoexit)
+	err := stage.ErrGoexit
 	defer func() {
 		if err != nil {
 			c.dieBehind(j, fmt.Errorf("%s: SizeOf: %w", c.name, err))

@@ -15,8 +15,8 @@ func ExampleInFlight() {
 	p := pool.New(4)
 	defer p.Close()
 
-	hashes := pool.Imap(p, source.Range(0, 10_000), stage.Pure(func(n int) int { return n * 2654435761 % 1024 }), pool.InFlight(8))
-	sum, err := stage.Run(context.Background(), hashes, sink.Discard[int]())
+	checks := pool.Imap(p, source.Range(0, 10_000), stage.Pure(func(n int) int { return n * n % 1024 }), pool.InFlight(8))
+	sum, err := stage.Run(context.Background(), checks, sink.Discard[int]())
 	imap := sum.Stages[len(sum.Stages)-1]
 	fmt.Println(imap.In, imap.PeakInFlight <= 8, err)
 	// Output: 10000 true <nil>

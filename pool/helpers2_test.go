@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -84,10 +83,12 @@ func identity(_ context.Context, i int) (int, error) { return i, nil }
 
 // ranged runs a stream to its end and sorts what it yields: items, failed items
 // and what it ended with.
-func ranged[T any](t require.TestingT, ctx context.Context, s stage.Stream[T]) (items []T, failed []*stage.ItemError, end error) {
+func ranged[T any](
+	t require.TestingT, ctx context.Context, s stage.Stream[T], //nolint:revive // t comes first, as in testify
+) (items []T, failed []*stage.ItemError, end error) {
 	for v, err := range s.All(ctx) {
 		assert.NoError(t, end, "nothing may come behind the stream's own error")
-		e, isItem := err.(*stage.ItemError)
+		e, isItem := err.(*stage.ItemError) //nolint:errorlint // a source's error may wrap one
 		switch {
 		case err == nil:
 			items = append(items, v)
@@ -180,8 +181,10 @@ func requirePanic(t *testing.T, fn func(), parts ...string) {
 type lazyVerb struct {
 	name    string
 	ordered bool
-	of      func(p *pool.Pool, in stage.Stream[int], fn func(context.Context, int) (int, error), opts ...pool.Option) stage.Stream[int]
+	of      func(p *pool.Pool, in stage.Stream[int], fn stageFunc, opts ...pool.Option) stage.Stream[int]
 }
+
+type stageFunc = func(context.Context, int) (int, error)
 
 // lazyVerbs are all of them, but MapChunks, whose function takes many items.
 func lazyVerbs() []lazyVerb {
@@ -190,12 +193,8 @@ func lazyVerbs() []lazyVerb {
 		return stage.Map(in, stage.Pure(func(i int) stage.Pair[int, int] { return stage.Pair[int, int]{First: i} }))
 	}
 	return []lazyVerb{
-		{"Imap", true, func(p *pool.Pool, in stage.Stream[int], fn fun, opts ...pool.Option) stage.Stream[int] {
-			return pool.Imap(p, in, fn, opts...)
-		}},
-		{"ImapUnordered", false, func(p *pool.Pool, in stage.Stream[int], fn fun, opts ...pool.Option) stage.Stream[int] {
-			return pool.ImapUnordered(p, in, fn, opts...)
-		}},
+		{"Imap", true, pool.Imap[int, int]},
+		{"ImapUnordered", false, pool.ImapUnordered[int, int]},
 		{"StarImap", true, func(p *pool.Pool, in stage.Stream[int], fn fun, opts ...pool.Option) stage.Stream[int] {
 			return pool.StarImap(p, pairs(in), func(ctx context.Context, i, _ int) (int, error) { return fn(ctx, i) }, opts...)
 		}},
@@ -225,7 +224,7 @@ func lazyVerbs() []lazyVerb {
 // whose results are sorted.
 type eagerVerb struct {
 	name string
-	of   func(ctx context.Context, p *pool.Pool, in stage.Stream[int], fn func(context.Context, int) (int, error), opts ...pool.Option) ([]int, error)
+	of   func(ctx context.Context, p *pool.Pool, in stage.Stream[int], fn stageFunc, opts ...pool.Option) ([]int, error)
 }
 
 func eagerVerbs() []eagerVerb {
@@ -237,9 +236,7 @@ func eagerVerbs() []eagerVerb {
 		return func(ctx context.Context, i, _ int) (int, error) { return fn(ctx, i) }
 	}
 	return []eagerVerb{
-		{"Map", func(ctx context.Context, p *pool.Pool, in stage.Stream[int], fn fun, opts ...pool.Option) ([]int, error) {
-			return pool.Map(ctx, p, in, fn, opts...)
-		}},
+		{"Map", pool.Map[int, int]},
 		{"Starmap", func(ctx context.Context, p *pool.Pool, in stage.Stream[int], fn fun, opts ...pool.Option) ([]int, error) {
 			return pool.Starmap(ctx, p, pairs(in), first(fn), opts...)
 		}},
@@ -287,8 +284,8 @@ func requirePanicked(t *testing.T, err error, value any, where string) {
 	}
 	assert.Contains(t, string(p.Stack), where)
 	assert.Contains(t, string(p.Stack), "goroutine ")
-	if item, isItem := err.(*stage.ItemError); isItem {
-		assert.True(t, strings.Contains(string(item.Stack), where), "the item error has the stack too: %s", item.Stack)
+	if item, isItem := err.(*stage.ItemError); isItem { //nolint:errorlint // not one further down
+		assert.Contains(t, string(item.Stack), where, "the item error has the stack too")
 	}
 }
 

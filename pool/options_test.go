@@ -85,14 +85,15 @@ func TestOptionsSizesOfAPoolAndACall(t *testing.T) {
 			return 1
 		})
 	}
+	none := func(context.Context, int, func(string)) error { return nil }
 	p := pool.New(1, size(0), pool.InFlightBytes(100))
 	for range 3 {
-		_, err := pool.FlatMap(p, countTo(10), func(context.Context, int, func(string)) error { return nil }).Count(context.Background())
+		_, err := pool.FlatMap(p, countTo(10), none).Count(context.Background())
 		require.NoError(t, err)
 	}
 	assert.Equal(t, [2]int{30, 0}, measured)
 	for range 3 {
-		_, err := pool.FlatMap(p, countTo(10), func(context.Context, int, func(string)) error { return nil }, size(1)).Count(context.Background())
+		_, err := pool.FlatMap(p, countTo(10), none, size(1)).Count(context.Background())
 		require.NoError(t, err)
 	}
 	assert.Equal(t, [2]int{30, 30}, measured, "the call's own wins")
@@ -124,9 +125,9 @@ func TestOptionName(t *testing.T) {
 }
 
 func TestOptionsInDescribe(t *testing.T) {
-	d := pool.Imap(pool.New(3), countTo(1), identity, pool.Name("n"), pool.ChunkSize(5), pool.InFlight(70), pool.InFlightBytes(800), pool.Unordered()).
-		Describe()
-	first := strings.SplitN(d, "\n", 2)[0]
+	opts := []pool.Option{pool.Name("n"), pool.ChunkSize(5), pool.InFlight(70), pool.InFlightBytes(800), pool.Unordered()}
+	d := pool.Imap(pool.New(3), countTo(1), identity, opts...).Describe()
+	first, _, _ := strings.Cut(d, "\n")
 	for _, part := range []string{`Imap "n"`, "3 workers", "unordered", "5", "70", "800 bytes"} {
 		assert.Contains(t, first, part)
 	}
@@ -208,7 +209,8 @@ func TestOptionsNeverChangeTheItems(t *testing.T) {
 			for _, opts := range [][]pool.Option{
 				{pool.ChunkSize(1)}, {pool.ChunkSize(1000)}, {pool.InFlight(1)}, {pool.InFlight(3), pool.ChunkSize(2)},
 				{pool.InFlightBytes(1)}, {pool.InFlightBytes(1 << 40)},
-				{pool.InFlightBytes(16), pool.SizeOf(func(int) int { return 5 })}, {pool.InFlightBytes(7), pool.SizeOf(func(int) int { return 0 })},
+				{pool.InFlightBytes(16), pool.SizeOf(func(int) int { return 5 })},
+				{pool.InFlightBytes(7), pool.SizeOf(func(int) int { return 0 })},
 				{pool.InFlight(1 << 40)}, {pool.ChunkSize(1 << 40)}, {pool.ChunkSize(1 << 40), pool.InFlight(1 << 40)},
 			} {
 				p := pool.New(workers, opts...)
@@ -227,15 +229,16 @@ func TestOptionsNeverChangeTheItems(t *testing.T) {
 // A size that is negative counts nothing, rather than making room.
 func TestOptionSizeOfNegative(t *testing.T) {
 	for _, of := range []string{"input", "output"} {
-		size := pool.SizeOf(func(v int8) int { return -5 })
+		p := pool.New(2, pool.InFlightBytes(10), pool.SizeOf(func(int8) int { return -5 }))
+		narrow, wide := stage.Pure(func(i int) int8 { return int8(i) }), stage.Pure(func(v int8) int { return int(v) })
+		var n int64
 		var err error
 		if of == "input" {
-			in := stage.Map(countTo(100), stage.Pure(func(i int) int8 { return int8(i) }))
-			_, err = pool.Imap(pool.New(2), in, stage.Pure(func(v int8) int { return int(v) }), pool.InFlightBytes(10), size).Count(context.Background())
+			n, err = pool.Imap(p, stage.Map(countTo(100), narrow), wide).Count(context.Background())
 		} else {
-			_, err = pool.Imap(pool.New(2), countTo(100), stage.Pure(func(i int) int8 { return int8(i) }), pool.InFlightBytes(10), size).
-				Count(context.Background())
+			n, err = pool.Imap(p, countTo(100), narrow).Count(context.Background())
 		}
 		require.NoError(t, err, of)
+		assert.EqualValues(t, 100, n)
 	}
 }

@@ -124,10 +124,11 @@ func TestR10_EverythingInWorkersCounts(t *testing.T) {
 				return end
 			})
 			g.Go(func() error {
-				_, _, end := ranged(t, context.Background(), pool.MapChunks(p, countTo(10), func(ctx context.Context, in []int) ([]int, error) {
+				s := pool.MapChunks(p, countTo(10), func(ctx context.Context, in []int) ([]int, error) {
 					_, err := step(ctx, 0)
 					return in, err
-				}))
+				})
+				_, _, end := ranged(t, context.Background(), s)
 				return end
 			})
 		}
@@ -282,23 +283,38 @@ func TestR10_TurnsGoToCalls(t *testing.T) {
 	})
 }
 
-// A source that blocks holds no worker slot, and so does a budget that is used
+// stuck is a consumer that takes one item and then nothing until ctx ends.
+func stuck(ctx context.Context, t *testing.T, s stage.Stream[int]) {
+	t.Helper()
+	for _, err := range s.All(ctx) {
+		if err != nil {
+			assert.ErrorIs(t, err, context.Canceled)
+		}
+		<-ctx.Done()
+	}
+}
+
+// A source that blocks holds no worker slot, and neither does a budget that is used
 // up, or a consumer that is slow.
 func TestR10_WhoWaitsHoldsNoSlot(t *testing.T) {
 	waiting := map[string]func(ctx context.Context, t *testing.T, p *pool.Pool){
 		"source blocks at once": func(ctx context.Context, t *testing.T, p *pool.Pool) {
+			t.Helper()
 			_, err := pool.Imap(p, blocked(), identity).Count(ctx)
 			assert.ErrorIs(t, err, context.Canceled)
 		},
 		"source blocks later": func(ctx context.Context, t *testing.T, p *pool.Pool) {
+			t.Helper()
 			_, err := pool.Imap(p, stage.Concat(countTo(100), blocked()), identity).Count(ctx)
 			assert.ErrorIs(t, err, context.Canceled)
 		},
 		"source blocks in Map": func(ctx context.Context, t *testing.T, p *pool.Pool) {
+			t.Helper()
 			_, err := pool.Map(ctx, p, stage.Concat(countTo(100), blocked()), identity)
 			assert.ErrorIs(t, err, context.Canceled)
 		},
 		"sequential stage upstream blocks": func(ctx context.Context, t *testing.T, p *pool.Pool) {
+			t.Helper()
 			s := stage.Map(countTo(10), func(ctx context.Context, i int) (int, error) {
 				if i == 5 {
 					<-ctx.Done()
@@ -310,28 +326,27 @@ func TestR10_WhoWaitsHoldsNoSlot(t *testing.T) {
 			assert.ErrorIs(t, err, context.Canceled)
 		},
 		"budget": func(ctx context.Context, t *testing.T, p *pool.Pool) {
-			for range pool.Imap(p, endless(), identity, pool.InFlight(3)).All(ctx) {
-				<-ctx.Done() // a consumer that never comes back
-			}
+			t.Helper()
+			stuck(ctx, t, pool.Imap(p, endless(), identity, pool.InFlight(3)))
 		},
 		"byte budget": func(ctx context.Context, t *testing.T, p *pool.Pool) {
+			t.Helper()
 			s := pool.Imap(p, endless(), identity, pool.InFlightBytes(10), pool.SizeOf(func(int) int { return 4 }))
-			for range s.All(ctx) {
-				<-ctx.Done()
-			}
+			stuck(ctx, t, s)
 		},
 		"default budget": func(ctx context.Context, t *testing.T, p *pool.Pool) {
-			for range pool.Imap(p, endless(), identity).All(ctx) {
-				<-ctx.Done()
-			}
+			t.Helper()
+			stuck(ctx, t, pool.Imap(p, endless(), identity))
 		},
 		"opened and never pulled": func(ctx context.Context, t *testing.T, p *pool.Pool) {
+			t.Helper()
 			s, err := pool.Imap(p, endless(), identity).Open(ctx)
 			assert.NoError(t, err)
 			<-ctx.Done()
 			assert.NoError(t, s.Close())
 		},
 		"pulled and given up": func(ctx context.Context, t *testing.T, p *pool.Pool) {
+			t.Helper()
 			s, err := pool.Imap(p, stage.Concat(countTo(3), blocked()), identity).Open(ctx)
 			assert.NoError(t, err)
 			var c stage.Chunk[int]
@@ -439,7 +454,10 @@ func TestR10_AnyMixLeavesAllSlots(t *testing.T) {
 				items := rapid.IntRange(0, 30).Draw(rt, "items")
 				at := rapid.IntRange(0, 30).Draw(rt, "at")
 				start := rapid.IntRange(0, 5).Draw(rt, "start")
-				opts := []pool.Option{pool.ChunkSize(rapid.IntRange(0, 5).Draw(rt, "chunk")), pool.InFlight(rapid.IntRange(0, 9).Draw(rt, "budget"))}
+				opts := []pool.Option{
+					pool.ChunkSize(rapid.IntRange(0, 5).Draw(rt, "chunk")),
+					pool.InFlight(rapid.IntRange(0, 9).Draw(rt, "budget")),
+				}
 				rt.Logf("call %d", c)
 				fn := gauged(&running)
 				g.Go(func() {
@@ -477,7 +495,8 @@ func TestR10_AnyMixLeavesAllSlots(t *testing.T) {
 						return
 					}
 					seen := 0
-					for range verbs[which%len(verbs)].of(p, countTo(items), do, opts...).All(ctx) {
+					s := verbs[which%len(verbs)].of(p, countTo(items), do, opts...)
+					for range s.All(ctx) { //nolint:errcheck // only what it leaves behind matters
 						if seen++; kind == 7 && seen == at {
 							break
 						}

@@ -72,7 +72,7 @@ func (m *most) see(v int64) {
 func TestR1_InFlightIsExact(t *testing.T) {
 	for _, workers := range []int{1, 2, 3, 8} {
 		for _, budget := range []int{1, 2, 3, 7, 64, 100} {
-			for _, chunk := range []int{0, 1, 3, 64, 1000} {
+			for _, chunk := range []int{0, 1, 3, 4, 64, 1000} {
 				for _, order := range orders {
 					t.Run(label(workers, budget, chunk, order.name), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) { inFlightIsExact(t, workers, budget, chunk, order.unordered) })

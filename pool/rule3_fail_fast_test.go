@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstock-go/penstock/pool"
@@ -318,6 +319,34 @@ func TestR3_LowestIndexWinsForBlocks(t *testing.T) {
 					}
 				})
 			}
+		})
+	}
+}
+
+// A block behind the failure that is being filled is given up, and none of its
+// items is begun.
+func TestR3_BlocksBehindTheFailureAreGivenUp(t *testing.T) {
+	for _, verb := range collecting {
+		if verb.name == "Starmap" || verb.name == "StarmapAsync" {
+			continue // their test's pairs are made under the lock, and so are the items
+		}
+		synctest.Test(t, func(t *testing.T) {
+			b := &blocks{n: 100, lens: func(int) int { return 10 }}
+			b.fill = func(ctx context.Context, i int) {
+				if i > 0 {
+					_ = nap(ctx, time.Minute)
+				}
+			}
+			begun := time.Now()
+			_, err := verb.run(t.Context(), pool.New(4), b.stream(), func(ctx context.Context, i int) (int, error) {
+				assert.Less(t, i, 10)
+				if i == 5 {
+					return 0, errItem
+				}
+				return i, nap(ctx, time.Millisecond)
+			})
+			require.ErrorIs(t, err, errItem, verb.name)
+			require.Equal(t, 5*time.Millisecond, time.Since(begun), verb.name)
 		})
 	}
 }

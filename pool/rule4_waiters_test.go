@@ -107,7 +107,10 @@ func (p predicament) beset(t *testing.T, ctx context.Context, of *pool.Pool, w w
 	t.Helper()
 	if p.slot {
 		for range of.Workers() {
-			pool.ApplyAsync(t.Context(), of, func(ctx context.Context) (int, error) { return 0, nap(ctx, time.Hour) })
+			pool.ApplyAsync(t.Context(), of, func(context.Context) (int, error) { // it gives the slot to nobody before
+				time.Sleep(time.Hour)
+				return 0, nil
+			})
 		}
 		synctest.Wait()
 	}
@@ -416,16 +419,51 @@ func TestR4_TerminateWhileAFunctionIgnoresItsContext(t *testing.T) {
 			_, direct = pool.Apply(t.Context(), p, func(context.Context) (int, error) { return 1, nil })
 			returned <- time.Now()
 		}()
+		p2 := pool.New(1)
+		all := pool.MapAsync(t.Context(), p2, numbers(3).stream(), func(_ context.Context, i int) (int, error) {
+			time.Sleep(time.Hour)
+			return i, nil
+		})
 		synctest.Wait()
 		begun := time.Now()
 		p.Terminate()
+		p2.Terminate()
 		_, err := r.Get(t.Context())
+		require.Equal(t, pool.ErrTerminated, err)
+		_, err = all.Get(t.Context())
 		require.Equal(t, pool.ErrTerminated, err)
 		require.Equal(t, begun, time.Now())
 		require.Equal(t, begun, <-returned, "what waited for a slot does not wait for the other")
 		require.Equal(t, pool.ErrTerminated, direct)
 		idle(t, p)
+		idle(t, p2)
 		require.Equal(t, time.Hour, time.Since(begun))
+	})
+}
+
+// What was in line when the pool was terminated does not run any more, although
+// Terminate itself makes room for it.
+func TestR4_NothingInLineRunsAfterTerminate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(3)
+		var run gauge
+		var results []*pool.Result[int]
+		for range 60 {
+			results = append(results, pool.ApplyAsync(t.Context(), p, func(ctx context.Context) (int, error) {
+				run.enter()
+				defer run.leave()
+				return 0, nap(ctx, time.Hour)
+			}))
+		}
+		synctest.Wait()
+		p.Terminate()
+		for _, r := range results {
+			_, err := r.Get(t.Context())
+			require.Equal(t, pool.ErrTerminated, err)
+		}
+		idle(t, p)
+		_, _, entered := run.read()
+		require.Equal(t, 3, entered)
 	})
 }
 

@@ -857,6 +857,7 @@ func TestR6_PanicInReduce(t *testing.T) {
 }
 
 func TestR6_PanicInSizeOf(t *testing.T) {
+	narrow, wide := stage.Pure(func(i int) int8 { return int8(i) }), stage.Pure(func(v int8) int { return int(v) })
 	for how, end := range endings() {
 		for _, of := range []string{"input", "output"} {
 			size := pool.SizeOf(func(v int8) int {
@@ -878,16 +879,16 @@ func TestR6_PanicInSizeOf(t *testing.T) {
 							var failed []*stage.ItemError
 							var last, err error
 							if of == "input" {
-								in := stage.Map(countTo(50), stage.Pure(func(i int) int8 { return int8(i) }))
-								items, failed, last = ranged(t, context.Background(), pool.Imap(p, in, stage.Pure(func(v int8) int { return int(v) }), opts...))
-								_, err = pool.Map(context.Background(), p, in, stage.Pure(func(v int8) int { return int(v) }), opts...)
+								in := stage.Map(countTo(50), narrow)
+								items, failed, last = ranged(t, context.Background(), pool.Imap(p, in, wide, opts...))
+								_, err = pool.Map(context.Background(), p, in, wide, opts...)
 							} else {
-								bytes, f, l := ranged(t, context.Background(), pool.Imap(p, countTo(50), stage.Pure(func(i int) int8 { return int8(i) }), opts...))
+								bytes, f, l := ranged(t, context.Background(), pool.Imap(p, countTo(50), narrow, opts...))
 								for _, b := range bytes {
 									items = append(items, int(b))
 								}
 								failed, last = f, l
-								_, err = pool.Map(context.Background(), p, countTo(50), stage.Pure(func(i int) int8 { return int8(i) }), opts...)
+								_, err = pool.Map(context.Background(), p, countTo(50), narrow, opts...)
 							}
 							assert.Empty(t, failed)
 							if !unordered {
@@ -916,7 +917,8 @@ func TestR6_PanicInConsumer(t *testing.T) {
 						v := recover()
 						assert.Equal(t, how == "panic", v != nil)
 					}()
-					for v := range pool.Imap(p, endless(), identity).All(context.Background()) {
+					for v, err := range pool.Imap(p, endless(), identity).All(context.Background()) {
+						assert.NoError(t, err)
 						if v == 100 {
 							end()
 						}
@@ -958,7 +960,7 @@ func TestR6_ManyAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for c := range 8 {
 		wg.Go(func() {
-			items, failed, end := ranged(t, context.Background(), pool.ImapUnordered(p, countTo(500), func(_ context.Context, i int) (int, error) {
+			s := pool.ImapUnordered(p, countTo(500), func(_ context.Context, i int) (int, error) {
 				switch i % 5 {
 				case 0:
 					explode("bang")
@@ -966,7 +968,8 @@ func TestR6_ManyAtOnce(t *testing.T) {
 					goexit()
 				}
 				return i, nil
-			}, pool.ChunkSize(c)))
+			}, pool.ChunkSize(c))
+			items, failed, end := ranged(t, context.Background(), s)
 			assert.NoError(t, end)
 			assert.Len(t, items, 300)
 			assert.Len(t, failed, 200)
@@ -1015,9 +1018,11 @@ func TestR6_OddErrors(t *testing.T) {
 					assert.Equal(t, odd, e.Err)
 				}
 				var got []int
+				ended := false
 				for v, err := range verb.of(p, ending, identity).All(context.Background()) {
 					if err != nil {
-						assert.Nil(t, end, "once")
+						assert.False(t, ended, "once")
+						ended = true
 						end = err
 						continue
 					}
@@ -1033,7 +1038,7 @@ func TestR6_OddErrors(t *testing.T) {
 			t.Run(name+"/"+verb.name, func(t *testing.T) {
 				p := pool.New(2)
 				_, err := verb.of(context.Background(), p, countTo(50), fn)
-				e, isItem := err.(*stage.ItemError)
+				e, isItem := err.(*stage.ItemError) //nolint:errorlint // its cause cannot be looked into
 				require.True(t, isItem)
 				assert.EqualValues(t, 3, e.Index)
 				assert.Equal(t, odd, e.Err)

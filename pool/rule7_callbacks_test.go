@@ -150,14 +150,10 @@ func TestR7_CallbacksAreOffTheResultsPath(t *testing.T) {
 				require.NoError(t, err, "the worker is free")
 				assert.Len(t, v, 3)
 
-				waited := make(chan error)
+				waited := make(chan error, 1)
 				go func() { waited <- p.Wait() }()
 				synctest.Wait()
-				select {
-				case <-waited:
-					t.Error("Wait waits for the callbacks")
-				default:
-				}
+				assert.Empty(t, waited, "Wait waits for the callbacks")
 				close(stuck)
 				require.NoError(t, <-waited)
 				requireAllSlots(t, p, 1)
@@ -283,7 +279,7 @@ func TestR7_CallbacksOfCallsThatDidNotRun(t *testing.T) {
 							})
 							synctest.Wait()
 						}
-						r := verb.of(ctx, p, func(ctx context.Context, i int) (int, error) {
+						r := verb.of(ctx, p, func(ctx context.Context, _ int) (int, error) {
 							<-ctx.Done()
 							return 0, ctx.Err()
 						})

@@ -654,7 +654,7 @@ func TestR9_PanicWhileLent(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := pool.New(1)
 				var late sync.WaitGroup
-				items, failed, last := ranged(t, context.Background(), pool.Imap(p, countTo(10), func(ctx context.Context, i int) (int, error) {
+				s := pool.Imap(p, countTo(10), func(ctx context.Context, i int) (int, error) {
 					if i%3 == 1 {
 						late.Go(func() {
 							_, _ = pool.Apply(ctx, p, func(context.Context) (int, error) { return 0, nil })
@@ -663,7 +663,8 @@ func TestR9_PanicWhileLent(t *testing.T) {
 						end()
 					}
 					return i, nil
-				}, pool.ChunkSize(1)))
+				}, pool.ChunkSize(1))
+				items, failed, last := ranged(t, context.Background(), s)
 				late.Wait()
 				require.NoError(t, last)
 				assert.Len(t, failed, 3)
@@ -759,7 +760,7 @@ func TestR9_NestedInParallel(t *testing.T) {
 	var g together
 	for range 8 {
 		g.Go(func() error {
-			out, err := pool.Map(context.Background(), p, countTo(50), func(ctx context.Context, i int) (int, error) {
+			out, err := pool.Map(context.Background(), p, countTo(50), func(ctx context.Context, _ int) (int, error) {
 				return total(ctx, pool.Imap(p, countTo(20), func(ctx context.Context, k int) (int, error) {
 					if k%5 != 0 {
 						defer running.enter()()

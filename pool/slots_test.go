@@ -18,7 +18,7 @@ import (
 func requireSound(t require.TestingT, p *slots) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	require.Equal(t, p.used, len(p.owners), "slots in use and owners")
+	require.Len(t, p.owners, p.used, "slots in use and owners")
 	require.LessOrEqual(t, p.used, p.n, "no slot is made up")
 	for i, s := range p.owners {
 		require.Equal(t, i, s.index)
@@ -127,7 +127,7 @@ func (m *machine) check(t *rapid.T) {
 	}
 	require.LessOrEqual(t, running, m.p.n, "functions at once")
 	if m.asking > 0 {
-		require.Equal(t, m.p.n, len(m.p.owners), "somebody asks, and a slot is free")
+		require.Len(t, m.p.owners, m.p.n, "somebody asks, and a slot is free")
 	}
 }
 
@@ -493,7 +493,7 @@ func TestSlotsTurnsCountWhoComesBack(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			turn <- struct{}{}
 		}
-		time.Sleep(time.Millisecond)
+		synctest.Wait()
 		for i := range 10 {
 			slices.Sort(order[3*i : 3*i+3]) // one round
 		}

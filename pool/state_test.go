@@ -96,7 +96,7 @@ func TestStatePerWorker(t *testing.T) {
 						if unordered {
 							opts = append(opts, pool.Unordered())
 						}
-						s := pool.ImapWith(p, countTo(200), g.newState, func(ctx context.Context, v *vehicle, i int) (int, error) {
+						s := pool.ImapWith(p, countTo(200), g.newState, func(_ context.Context, v *vehicle, i int) (int, error) {
 							defer v.use()()
 							time.Sleep(time.Duration(i%3) * time.Millisecond)
 							return i, nil
@@ -205,7 +205,8 @@ func TestStateIsClosedOnce(t *testing.T) {
 							}
 							var end error
 							for v, err := range s.All(ctx) {
-								if _, isItem := err.(*stage.ItemError); !isItem && err != nil {
+								var e *stage.ItemError
+								if err != nil && !errors.As(err, &e) {
 									end = err
 								}
 								if how == "break" && v == 30 {
@@ -393,7 +394,8 @@ func TestStateCloseErrors(t *testing.T) {
 func TestStateCloseErrorBesideTheSources(t *testing.T) {
 	flat := errors.New("flat tyre")
 	g := &garage{t: t, closeErr: func(int) error { return flat }}
-	items, _, end := ranged(t, context.Background(), pool.ImapWith(pool.New(1), brokenAt(10, func() { explode(errBang) }), g.newState, drive))
+	in := brokenAt(10, func() { explode(errBang) })
+	items, _, end := ranged(t, context.Background(), pool.ImapWith(pool.New(1), in, g.newState, drive))
 	assert.Equal(t, integers(10, nil), items)
 	require.ErrorIs(t, end, errBang)
 	require.ErrorIs(t, end, flat)
@@ -439,17 +441,16 @@ func TestStateWithoutClose(t *testing.T) {
 func TestStateContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pool.New(1)
-		var lives context.Context
-		for range pool.ImapWith(p, countTo(100), func(ctx context.Context) (int, error) {
-			lives = ctx
-			return 0, ctx.Err()
-		}, func(_ context.Context, _, i int) (int, error) {
-			assert.NoError(t, lives.Err())
-			return i, nil
-		}).All(context.Background()) {
+		contexts := make(chan context.Context, 1)
+		s := pool.ImapWith(p, countTo(100), func(ctx context.Context) (context.Context, error) {
+			contexts <- ctx
+			return ctx, ctx.Err()
+		}, func(_ context.Context, made context.Context, i int) (int, error) { return i, made.Err() })
+		for _, err := range s.All(context.Background()) {
+			require.NoError(t, err)
 			break
 		}
-		require.Error(t, lives.Err(), "it ends with the run")
+		require.Error(t, (<-contexts).Err(), "it ends with the run")
 
 		ctx, cancel := context.WithCancelCause(context.Background())
 		time.AfterFunc(time.Second, func() { cancel(errHasty) })

@@ -368,7 +368,7 @@ func (w *worker[A, B]) close() {
 	w.phase = closed
 	w.refund()
 	w.slot.release()
-	err := error(stage.ErrGoexit)
+	err := stage.ErrGoexit
 	defer func() { // also when closing the state ends the goroutine
 		if w.timer != nil {
 			w.timer.Stop()
