@@ -73,8 +73,8 @@ func (p *feedPuller) Pull(ctx context.Context, into *stage.Chunk[int], limit sta
 	defer p.pulling.Add(-1)
 	p.pulls.Add(1)
 	into.Reset()
-	if p.feed.pull != nil {
-		if err := p.feed.pull(ctx, p.next); err != nil {
+	if p.pull != nil {
+		if err := p.pull(ctx, p.next); err != nil {
 			return err
 		}
 	}

@@ -84,6 +84,7 @@ func TestR1_InFlightIsExact(t *testing.T) {
 }
 
 func inFlightIsExact(t *testing.T, workers, budget, chunk int, unordered bool) {
+	t.Helper()
 	f, peak := numbers(noEnd), most{}
 	p := pool.New(workers)
 	a := openAccount(t, pool.Imap(p, f.stream(), slow, options(unordered, pool.ChunkSize(chunk), pool.InFlight(budget))...))

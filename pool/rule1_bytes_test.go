@@ -173,7 +173,7 @@ func TestR1_OutputsAreDebt(t *testing.T) {
 						stall()
 						out := done.Load() - letGo.Load()
 						require.Equal(t, f.pulled.Load()*1000, done.Load(), "nothing that was pulled waits")
-						require.Greater(t, out, int64(0))
+						require.Positive(t, out)
 						require.LessOrEqual(t, out, int64(budget+workers*1000), "the outputs of running calls, and no more")
 					}
 				})
@@ -203,7 +203,7 @@ func TestR1_InputsCountUntilTheirOutputsDo(t *testing.T) {
 func TestR1_OnlyInputsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := numbers(noEnd)
-		a := openAccount(t, pool.Imap(pool.New(3), f.stream(), func(ctx context.Context, i int) (string, error) {
+		a := openAccount(t, pool.Imap(pool.New(3), f.stream(), func(ctx context.Context, _ int) (string, error) {
 			return strings.Repeat("x", 1000), nap(ctx, time.Millisecond)
 		}, pool.ChunkSize(1), pool.InFlightBytes(200), pool.SizeOf(func(int) int { return 50 })))
 		defer a.close()
@@ -256,7 +256,7 @@ func TestR1_BlocksCountTheirBytes(t *testing.T) {
 func TestR1_FanOutIsBoundedInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := numbers(50)
-		a := openAccount(t, pool.FlatMap(pool.New(2), f.stream(), func(ctx context.Context, i int, emit func(string)) error {
+		a := openAccount(t, pool.FlatMap(pool.New(2), f.stream(), func(ctx context.Context, _ int, emit func(string)) error {
 			for range 20 {
 				emit(strings.Repeat("x", 10))
 			}

@@ -98,7 +98,7 @@ func newScript(r *rand.Rand) *script {
 		s.prefix = 5000
 	}
 	for i := range s.takes {
-		s.takes[i] = []time.Duration{0, 1, 10, 100, 1000, 30_000}[r.IntN(6)] * time.Millisecond
+		s.takes[i] = time.Millisecond * []time.Duration{0, 1, 10, 100, 1000, 30_000}[r.IntN(6)] //nolint:durationcheck // plain numbers
 	}
 	for range r.IntN(4) {
 		s.fails[s.prefix+r.IntN(len(s.takes))] = true
@@ -301,15 +301,15 @@ func TestR3_LowestIndexWinsForBlocks(t *testing.T) {
 						want = min(want, bad)
 					}
 					var e *stage.ItemError
-					switch {
-					case want == n:
+					switch want {
+					case n:
 						require.NoError(t, err)
 						require.Equal(t, ints(n), got)
-					case want == bad:
+					case bad:
 						require.ErrorIs(t, err, errRecord)
 						require.ErrorAs(t, err, &e)
 						require.EqualValues(t, want, e.Index, "seed %d", seed)
-					case want == broken:
+					case broken:
 						require.ErrorIs(t, err, errSource)
 						require.NotErrorAs(t, err, &e)
 					default:

@@ -67,7 +67,7 @@ func (s *site) left() {
 	s.over.Store(true)
 	now, _, _ := s.run.read()
 	require.Zero(s.t, now, "functions still run")
-	require.EqualValues(s.t, s.f.opened.Load(), s.f.closed.Load(), "the source is open")
+	require.Equal(s.t, s.f.opened.Load(), s.f.closed.Load(), "the source is open")
 	pulled := s.f.pulled.Load()
 	synctest.Wait()
 	for tries := 0; runtime.NumGoroutine() > s.goroutines && tries < 100_000; tries++ {
@@ -97,12 +97,15 @@ var leaving = []struct {
 	}},
 	{"panic", func(ctx context.Context, _ context.CancelCauseFunc, s stage.Stream[int], after int) (err error) {
 		defer func() {
-			if v := recover(); v != errItem { //nolint:errorlint // the very value
+			if v := recover(); v != errItem {
 				err = errors.New("not the panic")
 			}
 		}()
 		n := 0
-		for range s.All(ctx) {
+		for _, err := range s.All(ctx) {
+			if err != nil {
+				return err
+			}
 			if n++; n > after {
 				panic(errItem)
 			}
@@ -121,7 +124,7 @@ var leaving = []struct {
 				cancel(errCause)
 			}
 		}
-		if len(errs) != 1 || errs[0] != errCause || n > after+1 { //nolint:errorlint // the cause itself, once
+		if len(errs) != 1 || errs[0] != errCause || n > after+1 {
 			return errors.Join(append(errs, errors.New("All yields the cause once and ends"))...)
 		}
 		return nil
@@ -408,10 +411,9 @@ func TestR5_PrefixBeforeTheCause(t *testing.T) {
 				return failing(func(i int) bool { return i%10 == 3 })(ctx, i)
 			}, options(unordered, pool.ChunkSize(chunk))...).All(ctx) {
 				require.NotEqual(t, errCause, lastOf(errors.Join(errs...)), "seed %d: the cause is last", seed)
-				var e *stage.ItemError
-				if errors.As(err, &e) {
+				if e, ok := errors.AsType[*stage.ItemError](err); ok {
 					require.ErrorIs(t, err, errItem, "seed %d", seed)
-					got = append(got, e.Input.(int)) //nolint:forcetypeassert // an int
+					got = append(got, e.Input.(int))
 				} else if err == nil {
 					got = append(got, v/2)
 				} else {
@@ -423,6 +425,41 @@ func TestR5_PrefixBeforeTheCause(t *testing.T) {
 			if !unordered {
 				require.Equal(t, ints(len(got)), append([]int{}, got...), "seed %d: a prefix", seed)
 			}
+		})
+	}
+}
+
+// The same when the stream is pulled with another context than it was opened
+// with: a chunk that was cut off is not taken for a whole one.
+func TestR5_PrefixWhenPulledByHand(t *testing.T) {
+	for seed := range uint64(400) {
+		r := rand.New(rand.NewPCG(seed, 55))
+		workers, chunk := 1+r.IntN(5), []int{0, 5, 10}[r.IntN(3)]
+		after, naps := r.IntN(300), r.IntN(2) == 0
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			s := newSite(t, noEnd)
+			p, err := pool.Imap(pool.New(workers), s.f.stream(), func(ctx context.Context, i int) (int, error) {
+				switch {
+				case i == after:
+					cancel(errCause) // it goes on, and so may others
+				case naps:
+					return i, s.work(ctx, time.Duration(i*31%19)*time.Millisecond)
+				}
+				return i, ctx.Err()
+			}, pool.ChunkSize(chunk)).Open(ctx)
+			require.NoError(t, err)
+			var o outcome[int]
+			var c stage.Chunk[int]
+			for o.end == nil {
+				o.end = p.Pull(context.Background(), &c, stage.Limit{})
+				o.add(t, &c)
+			}
+			require.Equal(t, errCause, o.end, "seed %d", seed)
+			require.Equal(t, ints(len(o.events)), append([]int{}, o.items()...), "seed %d: a prefix", seed)
+			require.NoError(t, p.Close())
+			s.left()
 		})
 	}
 }
@@ -457,7 +494,7 @@ func TestR5_PullGivenUpLosesNothing(t *testing.T) {
 								err := p.Pull(ctx, &c, stage.Limit{Items: 3})
 								cancel()
 								o.add(t, &c)
-								if err == errPatience { //nolint:errorlint // the cause itself
+								if err == errPatience {
 									given++
 								} else {
 									o.end = err
@@ -537,10 +574,11 @@ func TestR5_EagerVerbsJoin(t *testing.T) {
 // The counters add up when the call ends while a worker has been given a part of
 // a chunk and waits for a slot to run it.
 func TestR5_SharedPartThatNeverRan(t *testing.T) {
-	for _, order := range orders {
+	for round := range 40 { // who is cancelled first is left to chance
+		order := orders[round%2]
 		synctest.Test(t, func(t *testing.T) {
 			const prefix, tail = 8192, 400
-			ctx, cancel := context.WithTimeoutCause(t.Context(), 205*time.Millisecond, errCause)
+			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(205+round)*time.Millisecond, errCause)
 			defer cancel()
 			p := pool.New(2)
 			s := newSite(t, prefix+tail)

@@ -482,6 +482,32 @@ func TestR9_ApplyAsyncInTaskRunsAtLatestWhenAskedFor(t *testing.T) {
 	})
 }
 
+// An async call does not take the slot of the task that made it while that runs.
+func TestR9_AsyncCallLeavesTheTaskItsSlot(t *testing.T) {
+	for _, verb := range asyncVerbs() {
+		t.Run(verb.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := pool.New(1)
+				var running runGauge
+				_, err := pool.Map(context.Background(), p, countTo(3), func(ctx context.Context, i int) (int, error) {
+					leave := running.enter()
+					r := verb.of(ctx, p, gauged(&running))
+					time.Sleep(time.Second) // at work, not waiting for the pool
+					assert.False(t, r.Ready())
+					leave()
+					_, err := r.Get(ctx)
+					defer running.enter()()
+					time.Sleep(time.Second)
+					return i, err
+				})
+				require.NoError(t, err)
+				assert.EqualValues(t, 1, running.peak.Load(), "functions at once")
+				requireAllSlots(t, p, 1)
+			})
+		})
+	}
+}
+
 // A result that the slot was lent to once may be asked for by several
 // goroutines of the task.
 func TestR9_GetByManyGoroutinesOfATask(t *testing.T) {
