@@ -46,7 +46,8 @@ type spec[A, B any] struct {
 	// eager calls collect: they run to their end on a closed pool, end at the
 	// failure of lowest index, and take results in any order.
 	eager    bool
-	accepted bool // the pool took the call before
+	accepted bool   // the pool took the call before
+	group    *group // of the call's workers, if somebody waits for them already
 }
 
 // call is one run of a verb: the state that its workers and its consumer share.
@@ -79,7 +80,7 @@ type call[A, B any] struct {
 	gate  *backpressure.Gate
 	ring  *reorder.Buffer[*job[A, B]]
 	sizer sizer
-	group group
+	group *group
 	share chan task[A, B]
 
 	_         [64]byte
@@ -131,6 +132,9 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 	c.ctx, c.cancel = context.WithCancelCause(&taskContext{Context: ctx, of: &p.slots})
 	c.pulls, c.noMore = context.WithCancelCause(c.ctx)
 	c.over = c.ctx.Done()
+	if c.group = sp.group; c.group == nil {
+		c.group = &group{}
+	}
 	c.live.cancel = func(err error) {
 		c.cancel(err)
 		c.attention.Or(stopRunning | stopPulling) // now, not when the end of ctx is noticed
@@ -241,7 +245,7 @@ func (c *call[A, B]) next(ctx context.Context) (*job[A, B], error) {
 	j, ok := c.ring.TryNextSwap(c.spare)
 	if !ok {
 		c.repay()
-		back := lend(ctx, c.pool, &c.group)
+		back := lend(ctx, c.pool, c.group)
 		var err error
 		j, err = c.ring.NextSwap(ctx, c.spare)
 		back()

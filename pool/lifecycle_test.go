@@ -554,7 +554,7 @@ func TestIdlePoolHoldsNoGoroutine(t *testing.T) {
 			pools = append(pools, p)
 		}
 		synctest.Wait()
-		assert.Equal(t, before, runtime.NumGoroutine())
+		assert.LessOrEqual(t, runtime.NumGoroutine(), before)
 		for _, p := range pools {
 			require.NoError(t, p.Wait())
 		}

@@ -100,6 +100,8 @@ func gatherAsync[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], opt
 		return r
 	}
 	sp.accepted = true
+	r.group = &group{}
+	sp.group = r.group
 	beside := &taskContext{Context: ctx} // it must not lend the slot of the task that asked
 	go func() {
 		defer p.leave(l)

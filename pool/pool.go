@@ -143,6 +143,7 @@ func (p *Pool) Terminate() {
 		cancels = append(cancels, l.cancel)
 	}
 	p.mu.Unlock()
+	p.slots.shut()
 	for _, cancel := range cancels {
 		cancel(ErrTerminated)
 	}

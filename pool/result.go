@@ -15,6 +15,7 @@ type Result[T any] struct {
 	pool  *Pool
 	done  chan struct{}
 	claim func(*slot) (takeBack func()) // run what was not started yet on a task's slot
+	group *group                        // or of the workers that are at it
 
 	mu    sync.Mutex // guards what follows; never held while user code runs
 	ready bool
@@ -58,7 +59,7 @@ func (r *Result[T]) lend(ctx context.Context) (takeBack func()) {
 			return back
 		}
 	}
-	return s.lendTo(nil)
+	return lend(ctx, r.pool, r.group)
 }
 
 // Done returns a channel that is closed when the outcome is there.

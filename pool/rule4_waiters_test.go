@@ -454,17 +454,29 @@ func nothingInLineRunsAfterTerminate(t *testing.T) {
 	t.Helper()
 	p := pool.New(1)
 	var run gauge
-	var results []*pool.Result[int]
-	for range 1000 {
-		results = append(results, pool.ApplyAsync(t.Context(), p, func(ctx context.Context) (int, error) {
-			run.enter()
-			defer run.leave()
-			return 0, nap(ctx, time.Hour)
-		}))
+	fn := func(ctx context.Context, i int) (int, error) {
+		run.enter()
+		defer run.leave()
+		if i < 0 {
+			return i, nap(ctx, time.Hour)
+		}
+		return i, nil
+	}
+	hog := pool.ApplyAsync(t.Context(), p, func(ctx context.Context) (int, error) { return fn(ctx, -1) })
+	synctest.Wait()
+	var applies []*pool.Result[int]
+	var maps []*pool.Result[[]int]
+	for range 300 {
+		applies = append(applies, pool.ApplyAsync(t.Context(), p, func(ctx context.Context) (int, error) { return fn(ctx, 0) }))
+		maps = append(maps, pool.MapAsync(t.Context(), p, numbers(3).stream(), fn))
 	}
 	synctest.Wait()
 	p.Terminate()
-	for _, r := range results {
+	for _, r := range append(applies, hog) {
+		_, err := r.Get(t.Context())
+		require.Equal(t, pool.ErrTerminated, err)
+	}
+	for _, r := range maps {
 		_, err := r.Get(t.Context())
 		require.Equal(t, pool.ErrTerminated, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -25,12 +26,11 @@ import (
 // site is where a job runs: it notices whatever runs on when control has
 // returned.
 type site struct {
-	t          *testing.T
-	goroutines int
-	over       atomic.Bool
-	run        gauge
-	cancelled  atomic.Int64
-	f          *feed
+	t         *testing.T
+	over      atomic.Bool
+	run       gauge
+	cancelled atomic.Int64
+	f         *feed
 }
 
 func newSite(t *testing.T, n int) *site {
@@ -43,9 +43,19 @@ func newSite(t *testing.T, n int) *site {
 	s.f.took = func(stage.Limit, int, int) {
 		assert.False(s.t, s.over.Load(), "the source was being pulled when control returned")
 	}
-	synctest.Wait()
-	s.goroutines = runtime.NumGoroutine()
 	return s
+}
+
+// ours are the stacks of the goroutines that are in the engine.
+func ours() (stacks []string) {
+	buf := make([]byte, 1<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	for stack := range strings.SplitSeq(string(buf), "\n\n") {
+		if strings.Contains(stack, "penstock/pool.") && !strings.Contains(stack, "penstock/pool.TestMain") {
+			stacks = append(stacks, stack)
+		}
+	}
+	return stacks
 }
 
 // work is what the functions do: they take d, or until they are cancelled.
@@ -70,10 +80,7 @@ func (s *site) left() {
 	require.Equal(s.t, s.f.opened.Load(), s.f.closed.Load(), "the source is open")
 	pulled := s.f.pulled.Load()
 	synctest.Wait()
-	for tries := 0; runtime.NumGoroutine() > s.goroutines && tries < 100_000; tries++ {
-		runtime.Gosched() // one that has ended is counted until the runtime has put it away
-	}
-	require.LessOrEqual(s.t, runtime.NumGoroutine(), s.goroutines, "goroutines are left")
+	require.Empty(s.t, ours(), "goroutines are left")
 	time.Sleep(time.Hour)
 	require.Equal(s.t, pulled, s.f.pulled.Load(), "something is drained in the background")
 }
@@ -242,7 +249,7 @@ func TestR5_RunningFunctionsAreCancelled(t *testing.T) {
 							return i, nil
 						}
 						return i, s.work(ctx, 1000*time.Hour)
-					}, options(order.unordered)...)
+					}, options(order.unordered, pool.ChunkSize(1))...)
 					begun := time.Now()
 					require.NoError(t, how.leave(ctx, cancel, in, 2))
 					require.Equal(t, begun, time.Now(), "at once")
@@ -344,7 +351,7 @@ func TestR5_FunctionThatIgnoresItsContextDelaysTheJoin(t *testing.T) {
 					return i, nil
 				}
 				return i, s.work(context.Background(), time.Hour)
-			})
+			}, pool.ChunkSize(1))
 			require.NoError(t, how.leave(ctx, cancel, in, 2), how.name)
 			_, _, entered := s.run.read()
 			if entered > 0 {

@@ -482,6 +482,37 @@ func TestR9_ApplyAsyncInTaskRunsAtLatestWhenAskedFor(t *testing.T) {
 	})
 }
 
+// The same for the other async verbs: the task's slot goes to them first.
+func TestR9_MapAsyncInTaskRunsAtLatestWhenAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool.New(1)
+		var order []string
+		_, err := pool.Apply(context.Background(), p, func(ctx context.Context) (int, error) {
+			for i := range 20 { // ahead of it in the line
+				pool.MapAsync(context.Background(), p, countTo(1), func(context.Context, int) (int, error) {
+					order = append(order, fmt.Sprintf("other %d", i))
+					return 0, nil
+				})
+			}
+			synctest.Wait()
+			r := pool.MapAsync(ctx, p, countTo(3), func(_ context.Context, i int) (int, error) {
+				order = append(order, fmt.Sprintf("own %d", i))
+				return i, nil
+			}, pool.ChunkSize(3))
+			synctest.Wait()
+			assert.Empty(t, order, "the task has the only slot")
+			v, err := r.Get(ctx)
+			assert.Equal(t, []int{0, 1, 2}, v)
+			return 0, err
+		})
+		require.NoError(t, err)
+		require.NoError(t, p.Wait())
+		assert.Equal(t, []string{"own 0", "own 1", "own 2"}, order[:3], "on the task's slot, whoever else waits")
+		assert.Len(t, order, 23)
+		requireAllSlots(t, p, 1)
+	})
+}
+
 // An async call does not take the slot of the task that made it while that runs.
 func TestR9_AsyncCallLeavesTheTaskItsSlot(t *testing.T) {
 	for _, verb := range asyncVerbs() {

@@ -21,6 +21,7 @@ type slots struct {
 	mu      sync.Mutex // never held while user code runs or anything waits
 	n       int
 	used    int
+	over    bool     // the pool was terminated: only tasks that resume are served
 	owners  []*slot  // who owns a slot, idle or running
 	resumed []waiter // tasks that want a lent slot back: served first
 	turns   []*group // groups with waiters, by round, and first come first served
@@ -288,12 +289,20 @@ func (p *slots) reclaim() {
 // dispatch gives free slots to who waits: tasks that resume, then a waiter of
 // the preferred group, then the groups in turn. It needs the lock.
 func (p *slots) dispatch(prefer *group) {
-	for p.used < p.n && p.waiters.Load() > 0 {
+	for p.used < p.n && p.waiters.Load() > 0 && (!p.over || len(p.resumed) > 0) {
 		w := p.pop(prefer)
 		prefer = nil
 		p.serve(w)
 	}
 	p.sweep()
+}
+
+// shut has nothing new begin: who is in line for a slot stays there until the
+// call that it belongs to is cancelled.
+func (p *slots) shut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
 }
 
 // sweep lets go of those who have left the line when nobody is left in it. It
@@ -397,7 +406,7 @@ func (s *slot) lendDirectly(to *slot, start func()) (takeBack func()) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !to.inLine || !s.state.CompareAndSwap(slotRunning, slotNone) {
+	if p.over || !to.inLine || !s.state.CompareAndSwap(slotRunning, slotNone) {
 		return nil
 	}
 	p.disown(s)

@@ -142,6 +142,7 @@ func TestSlots(t *testing.T) {
 				"nothing":  func(*rapid.T) {}, // the others may all have nobody to do it
 				"acquire":  m.acquire,
 				"give up":  m.giveUp,
+				"both":     m.giveUpAndRelease,
 				"yield":    m.yield,
 				"idle":     m.idle,
 				"release":  m.release,
@@ -193,6 +194,16 @@ func (m *machine) acquire(t *rapid.T) {
 func (m *machine) giveUp(t *rapid.T) {
 	c := pick(t, m.workers, func(c *claimant) bool { return c.state == "asking" })
 	close(c.done)
+}
+
+// giveUpAndRelease: a call is over at the moment that a slot becomes free, so
+// that its worker may have been served.
+func (m *machine) giveUpAndRelease(t *rapid.T) {
+	c := pick(t, m.workers, func(c *claimant) bool { return c.state == "asking" })
+	owner := pick(t, m.workers, idleOrBusy)
+	close(c.done)
+	owner.s.release()
+	owner.state = "none"
 }
 
 func idleOrBusy(c *claimant) bool { return c.state == "running" && !c.lent() }
@@ -620,4 +631,47 @@ func TestSlotsLateReturn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// When the pool was terminated nothing in line begins, but a task that waited
+// goes on, and who is in line can leave it.
+func TestSlotsThatAreShut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &slots{n: 1}
+		var task slot
+		task.init(p, &group{})
+		require.True(t, task.acquire(nil))
+		never := func() { t.Error("it began") }
+		inLine, claimed := &slot{}, &slot{}
+		for _, s := range []*slot{inLine, claimed} {
+			s.init(p, &group{})
+			p.mu.Lock()
+			p.enqueue(waiter{s: s, start: never})
+			p.mu.Unlock()
+		}
+		p.shut()
+		back := task.Lend()
+		synctest.Wait()
+		back()
+		assert.Equal(t, int32(slotRunning), task.state.Load(), "the task goes on")
+		assert.Nil(t, task.lendDirectly(claimed, never))
+		done := make(chan struct{})
+		gaveUp := make(chan bool)
+		go func() {
+			var s slot
+			s.init(p, &group{})
+			gaveUp <- !s.acquire(done)
+		}()
+		synctest.Wait()
+		task.release()
+		synctest.Wait()
+		close(done)
+		assert.True(t, <-gaveUp)
+		p.mu.Lock()
+		assert.True(t, p.withdraw(inLine))
+		assert.True(t, p.withdraw(claimed))
+		p.mu.Unlock()
+		requireSound(t, p)
+		assert.Empty(t, p.owners)
+	})
 }

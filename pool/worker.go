@@ -80,7 +80,7 @@ func (c *call[A, B]) spawn() {
 	c.spawned++
 	c.active.Add(1)
 	w := &worker[A, B]{c: c, kernel: c.spec.kernel(), in: new(stage.Chunk[A])}
-	w.slot.init(&c.pool.slots, &c.group)
+	w.slot.init(&c.pool.slots, c.group)
 	w.slot.lock, w.slot.id = &c.lock, uint32(c.spawned)
 	w.renew()
 	w.run()
