@@ -360,8 +360,13 @@ func (g *gauge) read() (now, peak, entered int) {
 	return g.now, g.peak, g.entered
 }
 
-// nap sleeps for d, or until ctx ends. It is for synctest bubbles.
+// nap sleeps for d, or until ctx ends. It is for synctest bubbles, where a timer
+// that is due at once must not be made: when two goroutines receive from such
+// timers at the same time, the race detector breaks down (golang.org/issue/78156).
 func nap(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
