@@ -44,7 +44,6 @@ type feed struct {
 	took  func(asked stage.Limit, next, records int) // called when a pull has taken records, items and errors
 
 	opened, closed, pulls, pulled atomic.Int64
-	pulling                       atomic.Int32 // pulls at this moment
 }
 
 func numbers(n int) *feed { return &feed{n: n} }
@@ -63,11 +62,12 @@ func (f *feed) stream() stage.Stream[int] {
 type feedPuller struct {
 	*feed
 	calls, next int
-	shut        bool
+	pulling     atomic.Int32
+	shut        atomic.Bool
 }
 
 func (p *feedPuller) Pull(ctx context.Context, into *stage.Chunk[int], limit stage.Limit) error {
-	if p.pulling.Add(1) != 1 || p.shut {
+	if p.pulling.Add(1) != 1 || p.shut.Load() {
 		panic("the pulls of a source must follow one another, and none may follow its close")
 	}
 	defer p.pulling.Add(-1)
@@ -112,7 +112,7 @@ func (p *feedPuller) Pull(ctx context.Context, into *stage.Chunk[int], limit sta
 }
 
 func (p *feedPuller) Close() error {
-	p.shut = true
+	p.shut.Store(true)
 	p.closed.Add(1)
 	return nil
 }

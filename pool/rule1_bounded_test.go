@@ -493,3 +493,59 @@ func TestR1_BlocksAreFilledByManyWorkersWithoutInFlight(t *testing.T) {
 		require.Equal(t, 25*time.Second, time.Since(begun), "100 blocks, four at a time")
 	})
 }
+
+// Hand-off is a swap: what a consumer takes out of a chunk is its own.
+func TestR1_TakenItemsStay(t *testing.T) {
+	for _, order := range orders {
+		for _, limit := range []int{0, 3} {
+			f := numbers(2000)
+			f.fails = func(i int) bool { return i%7 == 6 }
+			a := openAccount(t, pool.Imap(pool.New(3), f.stream(), failing(func(i int) bool { return i%5 == 4 }),
+				options(order.unordered, pool.ChunkSize(8))...))
+			var taken [][]int
+			var failed [][]*stage.ItemError
+			var copies []int
+			for err := error(nil); err == nil; {
+				err = a.pull(limit)
+				copies = append(copies, a.c.Items...)
+				taken, failed = append(taken, a.c.Items), append(failed, a.c.Errors)
+				a.c.Items, a.c.Errors = nil, nil
+			}
+			a.close()
+			var items []int
+			for _, part := range taken {
+				items = append(items, part...)
+			}
+			require.Equal(t, copies, items)
+			seen := map[int64]bool{}
+			for _, part := range failed {
+				for _, e := range part {
+					seen[e.At.Record] = true
+				}
+			}
+			require.Len(t, seen, 2000-len(items))
+		}
+	}
+}
+
+// A plan can be run many times, also at the same time: each run is its own.
+func TestR1_PlanRunsManyTimes(t *testing.T) {
+	f := numbers(500)
+	p := pool.New(3)
+	s := pool.Imap(p, pool.ImapUnordered(p, f.stream(), same, pool.ChunkSize(1), pool.InFlight(1)), same, pool.InFlight(10))
+	done := make(chan struct{})
+	for range 4 {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			got, err := s.Collect(t.Context())
+			assert.NoError(t, err)
+			assert.Equal(t, ints(500), got)
+		}()
+	}
+	for range 4 {
+		<-done
+	}
+	require.EqualValues(t, 4, f.opened.Load())
+	require.EqualValues(t, 4, f.closed.Load())
+	idle(t, p)
+}
