@@ -345,6 +345,7 @@ func (c *call[A, B]) count() {
 		c.m.Abandoned += j.outputs()
 	}
 	c.m.PeakInFlight = int64(c.gate.Stats().Peak.Items)
+	c.m.ChunkSize = c.sizer.size.Load()
 }
 
 func (j *job[A, B]) outputs() (n int64) {

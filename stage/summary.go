@@ -38,6 +38,7 @@ type StageSummary struct { //nolint:revive // "Summary" is the run's
 	Abandoned           int64 // items taken in and not handed on, because the run stopped early
 
 	PeakInFlight int64         // items in flight at most
+	ChunkSize    int64         // items a chunk that a pool asked for at the end: what the automatic size settled on
 	CreditWait   time.Duration // workers waited for credit, all together
 	PullWait     time.Duration // workers waited for the pull lock
 	ConsumerWait time.Duration // finished results waited for the consumer
@@ -61,7 +62,7 @@ func stagesOf(node *plan.Node, meters []*plan.Meter) []StageSummary {
 			Name: n.Label(), Op: n.Op, source: n.Kind == plan.Source,
 			In: m.In, Out: m.Out, ChunksIn: m.ChunksIn, ChunksOut: m.ChunksOut,
 			Filtered: m.Filtered, Failed: m.Failed, Expanded: m.Expanded, Merged: m.Merged, Abandoned: m.Abandoned,
-			PeakInFlight: m.PeakInFlight, CreditWait: m.CreditWait, PullWait: m.PullWait, ConsumerWait: m.ConsumerWait,
+			PeakInFlight: m.PeakInFlight, ChunkSize: m.ChunkSize, CreditWait: m.CreditWait, PullWait: m.PullWait, ConsumerWait: m.ConsumerWait,
 		})
 	})
 	return stages
@@ -132,6 +133,7 @@ var summaryColumns = []summaryColumn{
 	{"chunks in", false, number(func(s *StageSummary) int64 { return s.ChunksIn })},
 	{"chunks out", false, number(func(s *StageSummary) int64 { return s.ChunksOut })},
 	{"peak in flight", false, number(func(s *StageSummary) int64 { return s.PeakInFlight })},
+	{"chunk size", false, number(func(s *StageSummary) int64 { return s.ChunkSize })},
 	{"credit wait", false, duration(func(s *StageSummary) time.Duration { return s.CreditWait })},
 	{"pull wait", false, duration(func(s *StageSummary) time.Duration { return s.PullWait })},
 	{"consumer wait", false, duration(func(s *StageSummary) time.Duration { return s.ConsumerWait })},

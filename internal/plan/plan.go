@@ -53,6 +53,7 @@ type Meter struct {
 	Abandoned           int64 // items taken in and not handed on when the run stopped early
 
 	PeakInFlight int64         // items
+	ChunkSize    int64         // items a chunk that a pool asked for at the end; 0 for other nodes
 	CreditWait   time.Duration // workers parked: the budget was used up by work not done yet
 	PullWait     time.Duration // workers parked for the pull lock
 	ConsumerWait time.Duration // workers parked: finished results waited for the consumer
