@@ -77,11 +77,12 @@ type call[A, B any] struct {
 	sized func() (int64, bool)
 	size  sizing[A, B]
 
-	gate  *backpressure.Gate
-	ring  *reorder.Buffer[*job[A, B]]
-	sizer sizer
-	group *group
-	share chan task[A, B]
+	gate    *backpressure.Gate
+	ring    reorder.Ring[parcel[A, B]]
+	sizer   sizer
+	parcels bool // results may travel by themselves
+	group   *group
+	share   chan task[A, B]
 
 	_         [64]byte
 	attention atomic.Uint32
@@ -109,6 +110,7 @@ type call[A, B any] struct {
 
 	// The consumer's side.
 	cur, part *job[A, B]
+	handed    int               // results by themselves that were handed out
 	spare     *job[A, B]        // done with, for the workers to use again
 	owed      backpressure.Cost // let go, and not given back to the gate yet
 	lot       int               // how much that may be, in items or chunks
@@ -167,6 +169,7 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 	if s, ok := up.(stage.Sized); ok && c.fill == nil {
 		c.sized = s.Remaining
 	}
+	c.parcels = !sp.eager && c.fill == nil && cfg.bytes == 0
 	c.budget()
 	context.AfterFunc(c.ctx, func() {
 		defer close(c.awake)
@@ -203,7 +206,7 @@ func (c *call[A, B]) budget() {
 		largest = max(minBudget, 4096*workers) // what the default budget can be
 	}
 	c.sizer.init(c.cfg.chunk, largest)
-	c.ring = reorder.New[*job[A, B]](limit.Chunks)
+	c.ring = reorder.NewRing[parcel[A, B]](limit.Chunks)
 	c.gate = backpressure.New(limit)
 	c.lot = c.purse(1)
 	c.resize()
@@ -231,9 +234,10 @@ func (c *call[A, B]) stopPulling(err error) {
 	c.attention.Or(stopPulling) // last: who sees it asks for the cause
 }
 
-// next waits for the next job. It returns the error that the call ends with, or
-// the cause of ctx, which only bounds this wait.
-func (c *call[A, B]) next(ctx context.Context) (*job[A, B], error) {
+// next waits for what comes next in the ring, which the caller takes. It returns
+// the error that the call ends with, or the cause of ctx, which only bounds this
+// wait.
+func (c *call[A, B]) next(ctx context.Context) (*parcel[A, B], error) {
 	c.letGo()
 	if !c.started {
 		c.started = true
@@ -242,25 +246,23 @@ func (c *call[A, B]) next(ctx context.Context) (*job[A, B], error) {
 	if c.attention.Load()&stopRunning != 0 {
 		return nil, c.finish(context.Cause(c.ctx))
 	}
-	j, ok := c.ring.TryNextSwap(c.spare)
-	if !ok {
-		c.repay()
-		back := lend(ctx, c.pool, c.group)
-		var err error
-		j, err = c.ring.NextSwap(ctx, c.spare)
-		back()
-		switch {
-		case err == nil:
-		case err == io.EOF:
-			return nil, c.finish(c.ending)
-		case c.ctx.Err() != nil:
-			return nil, c.finish(context.Cause(c.ctx))
-		default:
-			return nil, err // this wait's own context ended
-		}
+	if p := c.ring.Ready(); p != nil {
+		return p, nil
 	}
-	c.cur, c.spare = j, nil
-	return j, nil
+	c.repay()
+	back := lend(ctx, c.pool, c.group)
+	err := c.ring.Wait(ctx)
+	back()
+	switch {
+	case err == nil:
+		return c.ring.Ready(), nil
+	case err == io.EOF:
+		return nil, c.finish(c.ending)
+	case c.ctx.Err() != nil:
+		return nil, c.finish(context.Cause(c.ctx))
+	default:
+		return nil, err // this wait's own context ended
+	}
 }
 
 // finish notes what the call ended with.
@@ -274,6 +276,9 @@ func (c *call[A, B]) finish(err error) error {
 
 // letGo gives back what the consumer was handed last.
 func (c *call[A, B]) letGo() {
+	c.owed.Chunks += c.handed
+	c.owed.Items += c.handed
+	c.handed = 0
 	if j := c.cur; j != nil {
 		c.cur = nil
 		c.owed.Chunks += j.held.cost.Chunks
@@ -283,9 +288,9 @@ func (c *call[A, B]) letGo() {
 		if j.next == nil {
 			c.spare = j
 		}
-		if c.owed.Items >= c.lot || c.owed.Chunks >= c.lot {
-			c.repay()
-		}
+	}
+	if c.owed.Items >= c.lot || c.owed.Chunks >= c.lot {
+		c.repay()
 	}
 }
 
@@ -341,8 +346,11 @@ func (c *call[A, B]) count() {
 	for _, j := range c.stash {
 		c.m.Abandoned += j.outputs()
 	}
-	for j := range c.ring.Drain() {
-		c.m.Abandoned += j.outputs()
+	for p := range c.ring.Rest() {
+		if p.job == nil {
+			c.m.Abandoned++
+		}
+		c.m.Abandoned += p.job.outputs()
 	}
 	c.m.PeakInFlight = int64(c.gate.Stats().Peak.Items)
 	c.m.ChunkSize = c.sizer.size.Load()

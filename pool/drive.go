@@ -46,12 +46,15 @@ func (w *worker[A, B]) drive() {
 		}
 	}
 	w.running = false
+	if w.root == nil { // nobody asks any more where an item came from
+		j.out.Tokens, w.in.Tokens = w.in.Tokens, j.out.Tokens
+	}
 	w.publish()
 	w.slot.yield()
 	if w.timed {
 		w.timed = false
 		run := time.Since(w.since)
-		if c.sizer.observe(w.asked, n, w.pulled, run) {
+		if c.sizer.observe(w.asked, n, w.pullTime, run) {
 			c.resize()
 		}
 	}
@@ -76,6 +79,14 @@ func (w *worker[A, B]) prepare() bool {
 	if w.timed {
 		w.since = time.Now()
 	}
+	w.load()
+	return true
+}
+
+// load makes the chunk that was pulled the worker's task, unless it has one, and
+// begins with it.
+func (w *worker[A, B]) load() {
+	c, j := w.c, w.job
 	w.running = true
 	w.watched = time.Time{}
 	if w.root == nil {
@@ -91,16 +102,12 @@ func (w *worker[A, B]) prepare() bool {
 		if w.in.Block != nil {
 			j.out.Block, w.in.Block = w.in.Block, nil
 		}
-		if len(w.in.Tokens) > 0 {
-			j.out.Tokens = append(j.out.Tokens, w.in.Tokens...)
-		}
 	}
 	w.pos, w.mark = w.begin, -1
 	if c.spec.eager && !c.watch(w, place{j.ticket, w.pos}) {
 		w.m.Abandoned += int64(w.end - w.pos)
 		w.pos, w.errs = w.end, len(w.errors)
 	}
-	return true
 }
 
 // fill turns the block that was pulled into items.
@@ -297,24 +304,6 @@ func (w *worker[A, B]) publish() {
 		return
 	}
 	w.put(j)
-}
-
-// put puts a job into the ring.
-func (w *worker[A, B]) put(j *job[A, B]) {
-	c := w.c
-	var err error
-	if c.cfg.unordered || c.spec.eager {
-		w.spare, err = c.ring.AddSwap(context.Background(), j)
-	} else {
-		w.spare, err = c.ring.Swap(context.Background(), j.ticket, j)
-	}
-	if err == nil {
-		return
-	}
-	if c.ctx.Err() == nil {
-		panic(err) // the budget has no more chunks than the ring has slots
-	}
-	w.m.Abandoned += j.outputs() // the call is over, the ring takes no more
 }
 
 // reweigh charges a job's outputs in place of its inputs. When the size function

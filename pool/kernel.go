@@ -23,6 +23,9 @@ type kernel[A, B any] struct {
 	// whole: the function takes the chunk in one call, so that its tail cannot be
 	// shared, and fails in one.
 	whole bool
+	// one is the function itself, if it makes one output of one item: what run does
+	// for a chunk of one.
+	one func(context.Context, A) (B, error)
 	// close ends the worker's state.
 	close func() error
 }
@@ -53,7 +56,7 @@ func mapping[A, B any](fn func(context.Context, A) (B, error)) func() kernel[A, 
 		w.pos = w.stop
 		return nil
 	}
-	return func() kernel[A, B] { return kernel[A, B]{run: run, exact: true} }
+	return func() kernel[A, B] { return kernel[A, B]{run: run, exact: true, one: fn} }
 }
 
 // filtering is the kernel of FilterMap.

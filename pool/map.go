@@ -146,13 +146,14 @@ func collect[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], cfg con
 // each hands every job of an eager call to fn.
 func (c *call[A, B]) each(ctx context.Context, fn func(*job[A, B])) error {
 	for {
-		j, err := c.next(ctx)
+		p, err := c.next(ctx)
 		switch {
 		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err
 		}
+		j := c.take(p)
 		for part := j; part != nil; part = part.next {
 			if part.fatal != nil { // cut short by the end of its context
 				return part.fatal

@@ -41,8 +41,13 @@ func (o output[A, B]) Pull(ctx context.Context, into *stage.Chunk[B], max stage.
 	}
 	for {
 		if c.part == nil {
-			if err := c.advance(ctx); err != nil {
+			alone, err := c.advance(ctx)
+			if err != nil {
 				return err
+			}
+			if alone != nil {
+				c.singles(into, alone, max.Room())
+				return nil
 			}
 		}
 		err := c.serve(into, max)
@@ -55,33 +60,37 @@ func (o output[A, B]) Pull(ctx context.Context, into *stage.Chunk[B], max stage.
 // Close implements stage.Puller.
 func (o output[A, B]) Close() error { return o.c.stop() }
 
-// advance makes the next job the one that is served. An error from upstream is
-// the call's last word.
-func (c *call[A, B]) advance(ctx context.Context) error {
+// advance makes the next job the one that is served, or returns a result by itself
+// that is next. An error from upstream is the call's last word.
+func (c *call[A, B]) advance(ctx context.Context) (alone *parcel[A, B], err error) {
 	for {
 		if j := c.unstash(); j != nil {
 			c.letGo()
 			c.cur, c.part = j, j
-			return nil
+			return nil, nil //nolint:nilnil // the job is in c.part
 		}
 		if c.done != nil {
 			c.letGo()
-			return c.done
+			return nil, c.done
 		}
-		j, err := c.next(ctx)
+		p, err := c.next(ctx)
 		switch {
 		case err == nil:
+			if p.job == nil {
+				return p, nil
+			}
+			j := c.take(p)
 			if c.fill != nil && !c.locate(j) {
 				c.cur = nil
 				c.stash = append(c.stash, j)
 				continue
 			}
 			c.part = j
-			return nil
+			return nil, nil //nolint:nilnil // as above
 		case c.done != nil && len(c.stash) > 0 && (err == io.EOF || c.ctx.Err() == nil):
 			continue // every chunk is filled now, so that the stashed ones have their places
 		default:
-			return err
+			return nil, err
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -54,6 +55,7 @@ func (w *worker[A, B]) give(next int) bool {
 	// What stands behind the chunk's last item goes with the last part.
 	tail.job.out.Tokens, tail.job.fatal = w.job.out.Tokens, w.job.fatal
 	if tail.root == nil {
+		tail.job.out.Tokens = slices.Clone(w.in.Tokens)
 		tail.root = &shared[A, B]{first: w.job}
 		tail.root.parts.Store(1)
 	}

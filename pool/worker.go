@@ -34,6 +34,7 @@ type worker[A, B any] struct {
 
 	c      *call[A, B]
 	kernel kernel[A, B]
+	one    single[A, B]
 	slot   slot
 	ctx    context.Context
 	cancel context.CancelCauseFunc // of an eager call's worker
@@ -41,15 +42,15 @@ type worker[A, B any] struct {
 	line   backpressure.Reservation
 	timer  *time.Timer
 
-	in      *stage.Chunk[A] // pulled, and being run
-	pulling bool            // holds the pull lock
-	spare   *job[A, B]      // to use for the next chunk
-	purse   int             // credits taken ahead, each of
-	coin    backpressure.Cost
-	asked   int           // chunk size asked for
-	pulled  time.Duration // how long the pull took, if it was timed
-	since   time.Time     // when the pull ended, if it was timed
-	timed   bool
+	in       *stage.Chunk[A] // pulled, and being run
+	pulling  bool            // holds the pull lock
+	spare    *job[A, B]      // to use for the next chunk
+	purse    int             // credits taken ahead, each of
+	coin     backpressure.Cost
+	asked    int           // chunk size asked for
+	pullTime time.Duration // how long the pull took, if it was timed
+	since    time.Time     // when the pull ended, if it was timed
+	timed    bool
 
 	running bool
 	filling bool
@@ -83,6 +84,9 @@ func (c *call[A, B]) spawn() {
 	w.slot.init(&c.pool.slots, c.group)
 	w.slot.lock, w.slot.id = &c.lock, uint32(c.spawned)
 	w.renew()
+	if c.parcels && !c.sizer.auto && c.sizer.size.Load() == 1 {
+		w.one.fn = w.kernel.one
+	}
 	w.run()
 }
 
@@ -146,6 +150,15 @@ func (w *worker[A, B]) exited() {
 func (w *worker[A, B]) work() {
 	c := w.c
 	for {
+		if w.one.fn != nil {
+			done := w.singles()
+			if w.job != nil {
+				w.drive()
+			}
+			if done {
+				break
+			}
+		}
 		cost := backpressure.Cost{Chunks: 1, Items: int(c.sizer.size.Load())}
 		if !w.credit(cost) && !w.awaitCredit(cost) {
 			if w.job == nil {
@@ -239,18 +252,21 @@ func (w *worker[A, B]) pull(cost backpressure.Cost) (more bool) {
 	err := c.src.Pull(c.pulls, w.in, limit)
 	if w.timed {
 		now := time.Now()
-		w.pulled, w.since = now.Sub(w.since), now
+		w.pullTime, w.since = now.Sub(w.since), now
 	}
+	return w.pulled(cost, err)
+}
+
+// pulled takes what the source returned, gives it a ticket and unlocks, as pull
+// does.
+func (w *worker[A, B]) pulled(cost backpressure.Cost, err error) (more bool) {
+	c := w.c
 	n := len(w.in.Items)
 	if err != nil && c.pulls.Err() != nil {
 		err = c.cutShort(err)
 	}
 	if n > 0 || !w.in.Empty() || w.in.Block != nil {
-		j := w.spare
-		w.spare = nil
-		if j == nil {
-			j = new(job[A, B])
-		}
+		j := w.freeJob()
 		j.held.cost = backpressure.Cost{Chunks: 1, Items: n}
 		if c.fill != nil {
 			j.held.cost.Items = cost.Items
@@ -282,6 +298,16 @@ func (w *worker[A, B]) pull(cost backpressure.Cost) (more bool) {
 		c.gate.Add(backpressure.Cost{Items: -surplus})
 	}
 	return true
+}
+
+// freeJob returns a job to use for the next chunk.
+func (w *worker[A, B]) freeJob() *job[A, B] {
+	j := w.spare
+	w.spare = nil
+	if j == nil {
+		j = new(job[A, B])
+	}
+	return j
 }
 
 // limit is what to ask the source for, given credit for n items.

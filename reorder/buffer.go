@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // ErrPutTwice is the cause of a Put's failure when its number was put before.
@@ -37,8 +38,9 @@ type Buffer[T any] struct {
 	slots  []slot[T]
 	mask   uint64
 	shift  uint // consecutive numbers go to different cache lines
+	back   uint // the other part of that rotation
 	window uint64
-	_      [40]byte
+	_      [32]byte
 
 	next    uint64        // the next number to take: the consumer's
 	head    atomic.Uint64 // the same for producers, if the slots alone do not tell
@@ -90,8 +92,8 @@ func New[T any](window int) *Buffer[T] {
 		slots: make([]slot[T], size), mask: size - 1, window: uint64(window),
 		wake: make(chan struct{}, 1),
 	}
-	if size >= 64 {
-		b.shift = 3
+	if size >= 64 && unsafe.Sizeof(slot[T]{}) < 64 {
+		b.shift, b.back = 3, uint(bits.Len64(b.mask))-3
 	}
 	for i := range size {
 		b.slot(i).state.Store(2 * i)
@@ -105,7 +107,7 @@ func New[T any](window int) *Buffer[T] {
 func (b *Buffer[T]) slot(seq uint64) *slot[T] {
 	i := seq & b.mask
 	if b.shift != 0 {
-		i = (i<<b.shift | i>>(uint(bits.Len64(b.mask))-b.shift)) & b.mask
+		i = (i<<(b.shift&63) | i>>(b.back&63)) & b.mask
 	}
 	return &b.slots[i]
 }
@@ -135,48 +137,35 @@ func (b *Buffer[T]) beyond(seq uint64) bool {
 // ends first, Abort's error, or an error that wraps ErrPutTwice or ErrClosed;
 // nothing is stored then.
 func (b *Buffer[T]) Put(ctx context.Context, seq uint64, v T) error {
-	_, err := b.Swap(ctx, seq, v)
-	return err
-}
-
-// Swap is Put for values that are used again: it returns what the consumer left
-// in the slot, see TryNextSwap, or the zero value.
-func (b *Buffer[T]) Swap(ctx context.Context, seq uint64, v T) (spare T, err error) {
 	s := b.slot(seq)
 	for !b.room(s, seq) {
 		if seq >= b.end.Load() {
-			return spare, b.refusal(seq)
+			return b.refusal(seq)
 		}
 		if s.state.Load() > 2*seq {
-			return spare, fmt.Errorf("%w: %d", ErrPutTwice, seq)
+			return fmt.Errorf("%w: %d", ErrPutTwice, seq)
 		}
 		if err := b.await(ctx, seq); err != nil {
-			return spare, err
+			return err
 		}
 	}
 	if seq >= b.end.Load() {
-		return spare, b.refusal(seq)
+		return b.refusal(seq)
 	}
-	spare = s.value
-	b.store(s, seq, v)
-	return spare, nil
+	s.value = v
+	b.publish(s, seq)
+	return nil
 }
 
 // Add stores a value under the next free number, which makes the buffer a queue
 // in completion order. It waits while the window is full and returns as Put
 // does.
 func (b *Buffer[T]) Add(ctx context.Context, v T) error {
-	_, err := b.AddSwap(ctx, v)
-	return err
-}
-
-// AddSwap is to Add what Swap is to Put.
-func (b *Buffer[T]) AddSwap(ctx context.Context, v T) (spare T, err error) {
 	for {
 		seq := b.drawn.Load()
 		if seq >= b.end.Load() {
 			b.admit() // who waits behind us cannot have a number either
-			return spare, b.refusal(seq)
+			return b.refusal(seq)
 		}
 		s := b.slot(seq)
 		if !b.room(s, seq) {
@@ -184,21 +173,21 @@ func (b *Buffer[T]) AddSwap(ctx context.Context, v T) (spare T, err error) {
 				continue // another producer was faster
 			}
 			if err := b.await(ctx, anyNumber); err != nil {
-				return spare, err
+				return err
 			}
 			continue
 		}
 		if b.drawn.CompareAndSwap(seq, seq+1) {
-			spare = s.value
-			b.store(s, seq, v)
-			return spare, nil
+			s.value = v
+			b.publish(s, seq)
+			return nil
 		}
 	}
 }
 
-// store publishes a value and wakes the consumer if it waits for just that one.
-func (b *Buffer[T]) store(s *slot[T], seq uint64, v T) {
-	s.value = v
+// publish hands over the value in a slot and wakes the consumer if it waits for
+// just that one.
+func (b *Buffer[T]) publish(s *slot[T], seq uint64) {
 	s.state.Store(2*seq + 1)
 	if b.waiting.Load() == seq+1 {
 		b.rouse(seq + 1)
@@ -319,19 +308,13 @@ func (b *Buffer[T]) admitLocked() {
 
 // TryNext takes the next value in order if it is there.
 func (b *Buffer[T]) TryNext() (v T, ok bool) {
-	var none T
-	return b.TryNextSwap(none)
-}
-
-// TryNextSwap is TryNext for values that are used again: if it takes a value, it
-// leaves spare in the slot, for the producer that fills it next.
-func (b *Buffer[T]) TryNextSwap(spare T) (v T, ok bool) {
 	head := b.next
 	s := b.slot(head)
 	if s.state.Load() != 2*head+1 {
 		return v, false
 	}
-	v, s.value = s.value, spare
+	var none T
+	v, s.value = s.value, none
 	s.state.Store(2 * (head + uint64(len(b.slots))))
 	b.next = head + 1
 	if b.window <= b.mask {
@@ -376,25 +359,28 @@ func (b *Buffer[T]) ready() bool {
 // the last (see CloseAt), Abort's error, or the cause of ctx if ctx ends first;
 // nothing is lost then.
 func (b *Buffer[T]) Next(ctx context.Context) (v T, err error) {
-	var none T
-	return b.NextSwap(ctx, none)
+	if err := b.wait(ctx); err != nil {
+		return v, err
+	}
+	v, _ = b.TryNext()
+	return v, nil
 }
 
-// NextSwap is to Next what TryNextSwap is to TryNext.
-func (b *Buffer[T]) NextSwap(ctx context.Context, spare T) (v T, err error) {
+// wait returns when the next value in order is there, or an error as Next does.
+func (b *Buffer[T]) wait(ctx context.Context) error {
 	for {
 		if b.aborted.Load() {
-			return v, b.Err()
+			return b.Err()
 		}
-		if v, ok := b.TryNextSwap(spare); ok {
-			return v, nil
+		if b.ready() {
+			return nil
 		}
 		head := b.next
 		if head >= b.end.Load() {
 			if b.aborted.Load() {
-				return v, b.Err()
+				return b.Err()
 			}
-			return v, io.EOF
+			return io.EOF
 		}
 		// Say first for which value we wait, then look again: whoever stores it
 		// in between sees the mark.
@@ -407,7 +393,7 @@ func (b *Buffer[T]) NextSwap(ctx context.Context, spare T) (v T, err error) {
 		case <-b.wake:
 		case <-ctx.Done():
 			b.unpark(head + 1)
-			return v, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
 }

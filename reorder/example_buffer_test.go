@@ -1,7 +1,6 @@
 package reorder_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -118,34 +117,4 @@ func ExampleBuffer_Abort() {
 	// the disk is full
 	// left: second
 	// left: fourth
-}
-
-// Values that are used again go to and fro: the consumer leaves the one that it
-// is done with in the slot that it empties, and a later producer finds it there.
-func ExampleBuffer_Swap() {
-	b := reorder.New[*bytes.Buffer](1)
-	ctx := context.Background()
-	var spare, done *bytes.Buffer // the producer's, the consumer's
-	made := 0
-	for i := range uint64(5) {
-		if spare == nil {
-			spare = new(bytes.Buffer)
-			made++
-		}
-		spare.Reset()
-		fmt.Fprint(spare, "block ", i)
-		spare, _ = b.Swap(ctx, i, spare)
-
-		block, _ := b.TryNextSwap(done)
-		fmt.Println(block)
-		done = block
-	}
-	fmt.Println("made", made)
-	// Output:
-	// block 0
-	// block 1
-	// block 2
-	// block 3
-	// block 4
-	// made 3
 }

@@ -10,45 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestSwapReusesWhatTheConsumerLeft(t *testing.T) {
-	b := New[*int](2)
-	values := make([]int, 4)
-	for i := range values {
-		spare, err := b.Swap(t.Context(), uint64(i), &values[i])
-		require.NoError(t, err)
-		if i < 2 {
-			assert.Nil(t, spare)
-		} else {
-			assert.Same(t, &values[i-2], spare, "what was left in the slot two before")
-		}
-		v, ok := b.TryNextSwap(&values[i])
-		require.True(t, ok)
-		assert.Same(t, &values[i], v)
-	}
-	_, ok := b.TryNextSwap(&values[0])
-	assert.False(t, ok)
-	_, err := b.NextSwap(givenUp(t), &values[0])
-	require.ErrorIs(t, err, errGaveUp)
-
-	spare, err := b.Swap(t.Context(), 4, &values[0])
-	require.NoError(t, err)
-	assert.Same(t, &values[2], spare, "a spare is left only when a value was taken")
-	v, err := b.NextSwap(t.Context(), nil)
-	require.NoError(t, err)
-	assert.Same(t, &values[0], v)
-	spare, err = b.Swap(t.Context(), 0, &values[1])
-	require.ErrorIs(t, err, ErrPutTwice)
-	assert.Nil(t, spare)
-
-	b = New[*int](1)
-	_, err = b.AddSwap(t.Context(), &values[0])
-	require.NoError(t, err)
-	b.TryNextSwap(&values[1])
-	spare, err = b.AddSwap(t.Context(), &values[2])
-	require.NoError(t, err)
-	assert.Same(t, &values[1], spare)
-}
-
 func TestDrain(t *testing.T) {
 	for _, window := range []int{5, 8} {
 		b := New[int](window)

@@ -18,7 +18,6 @@ type model struct {
 	window, size uint64
 	head         uint64
 	values       map[uint64]int
-	spares       map[uint64]int // left for this number
 	put          map[uint64]bool
 	drawn        uint64
 	end          uint64 // noEnd: not known
@@ -68,32 +67,28 @@ func TestBufferIsLikeItsModel(t *testing.T) {
 		b := New[int](window)
 		m := &model{
 			window: uint64(window), size: uint64(len(b.slots)), end: noEnd,
-			values: map[uint64]int{}, spares: map[uint64]int{}, put: map[uint64]bool{},
+			values: map[uint64]int{}, put: map[uint64]bool{},
 		}
 		last := 0 // value
-		store := func(t *rapid.T, seq uint64, err error, spare int) {
+		store := func(t *rapid.T, seq uint64, err error) {
 			if want := m.accept(seq); want != nil {
 				require.ErrorIs(t, err, want)
-				require.Zero(t, spare)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, m.spares[seq], spare)
 			m.values[seq], m.put[seq] = last, true
 			m.drawn = max(m.drawn, seq+1)
 		}
-		takes := func(t *rapid.T, v, spare int) {
+		takes := func(t *rapid.T, v int) {
 			require.Equal(t, m.values[m.head], v)
 			delete(m.values, m.head)
-			m.spares[m.head+m.size] = spare
 			m.head++
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
 				last++
 				if unordered {
-					spare, err := b.AddSwap(ctx, last)
-					store(t, m.drawn, err, spare)
+					store(t, m.drawn, b.Add(ctx, last))
 					return
 				}
 				from := uint64(0)
@@ -101,23 +96,20 @@ func TestBufferIsLikeItsModel(t *testing.T) {
 					from = m.head - 2
 				}
 				seq := rapid.Uint64Range(from, m.head+m.window+2).Draw(t, "number")
-				spare, err := b.Swap(ctx, seq, last)
-				store(t, seq, err, spare)
+				store(t, seq, b.Put(ctx, seq, last))
 			},
 			"put the next": func(t *rapid.T) {
 				last++
 				if !unordered {
-					err := b.Put(ctx, m.head, last)
-					store(t, m.head, err, m.spares[m.head]*b2i(err == nil))
+					store(t, m.head, b.Put(ctx, m.head, last))
 				}
 			},
 			"try": func(t *rapid.T) {
-				spare := rapid.IntRange(-9, 0).Draw(t, "spare")
-				v, ok := b.TryNextSwap(spare)
+				v, ok := b.TryNext()
 				_, there := m.values[m.head]
 				require.Equal(t, there, ok)
 				if ok {
-					takes(t, v, spare)
+					takes(t, v)
 				} else {
 					require.Zero(t, v)
 				}
@@ -131,7 +123,7 @@ func TestBufferIsLikeItsModel(t *testing.T) {
 					return
 				}
 				require.NoError(t, err)
-				takes(t, v, 0)
+				takes(t, v)
 			},
 			"close": func(t *rapid.T) {
 				if rapid.IntRange(0, 4).Draw(t, "unless") > 0 {
@@ -175,11 +167,4 @@ func TestBufferIsLikeItsModel(t *testing.T) {
 		require.Equal(t, want, slices.Collect(b.Drain()))
 		require.Len(t, m.values, len(want), "no value lies elsewhere")
 	})
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -201,3 +201,10 @@ func TestCloseAtAgainstAdds(t *testing.T) {
 		}
 	})
 }
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/penstock-go/penstock/stage"
 )
@@ -44,7 +45,18 @@ func (p *slicePuller[T]) Remaining() (int64, bool) { return int64(len(p.items) -
 // number gives the chunk its token: what it holds are the source's items from
 // first on.
 func number[T any](c *stage.Chunk[T], first int64) {
-	if n := int64(len(c.Items) + len(c.Errors)); n > 0 {
-		c.Tokens = append(c.Tokens, stage.Token{At: stage.Position{Record: first}, First: first, N: n})
+	n := int64(len(c.Items) + len(c.Errors))
+	if n == 0 {
+		return
 	}
+	if len(c.Tokens) == cap(c.Tokens) {
+		c.Tokens = slices.Grow(c.Tokens, 1)
+	}
+	// Field by field: a whole Token is built on the stack first and then copied in
+	// other portions than it was written, which stalls the processor for longer
+	// than all the rest of a pull of one item takes.
+	c.Tokens = c.Tokens[:len(c.Tokens)+1]
+	t := &c.Tokens[len(c.Tokens)-1]
+	t.At.Part, t.At.Offset, t.At.Record, t.At.Key = 0, 0, first, ""
+	t.First, t.N = first, n
 }

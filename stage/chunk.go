@@ -66,8 +66,10 @@ type Chunk[T any] struct {
 // Reset empties the chunk and keeps its memory. Items and errors are cleared,
 // so that nothing stays reachable through them; the block is let go.
 func (c *Chunk[T]) Reset() {
-	clear(c.Items)
-	c.Items = c.Items[:0]
+	if len(c.Items) > 0 {
+		clear(c.Items)
+		c.Items = c.Items[:0]
+	}
 	if len(c.Errors) > 0 {
 		clear(c.Errors)
 		c.Errors = c.Errors[:0]

@@ -62,7 +62,8 @@ func stagesOf(node *plan.Node, meters []*plan.Meter) []StageSummary {
 			Name: n.Label(), Op: n.Op, source: n.Kind == plan.Source,
 			In: m.In, Out: m.Out, ChunksIn: m.ChunksIn, ChunksOut: m.ChunksOut,
 			Filtered: m.Filtered, Failed: m.Failed, Expanded: m.Expanded, Merged: m.Merged, Abandoned: m.Abandoned,
-			PeakInFlight: m.PeakInFlight, ChunkSize: m.ChunkSize, CreditWait: m.CreditWait, PullWait: m.PullWait, ConsumerWait: m.ConsumerWait,
+			PeakInFlight: m.PeakInFlight, ChunkSize: m.ChunkSize,
+			CreditWait: m.CreditWait, PullWait: m.PullWait, ConsumerWait: m.ConsumerWait,
 		})
 	})
 	return stages
