@@ -1,124 +1,162 @@
-package stage
+package stage_test
 
 import (
 	"context"
-	"io"
-	"runtime"
+	"errors"
 	"testing"
+
+	"github.com/penstock-go/penstock/internal/benchtest"
+	"github.com/penstock-go/penstock/sink"
+	"github.com/penstock-go/penstock/source"
+	"github.com/penstock-go/penstock/stage"
 )
 
-// counting is a source of 0, 1, 2... without end.
-func counting() Stream[int] {
-	return New("counting", func(context.Context) (Puller[int], error) { return &counter{}, nil })
-}
+// n is how many items the source has; what is reported is per item of it.
+const n = benchtest.Items
 
-type counter struct{ next int }
-
-func (c *counter) Pull(_ context.Context, into *Chunk[int], max Limit) error {
-	into.Reset()
-	for range max.Room() {
-		into.Items = append(into.Items, c.next)
-		c.next++
-	}
-	return nil
-}
-
-func (*counter) Close() error { return nil }
-
-// bench pulls n items of the stream for each iteration of b and reports what an
-// item costs.
-func bench[T any](b *testing.B, s Stream[T], chunk int) {
-	b.Helper()
-	ctx := b.Context()
-	p, err := s.Open(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer p.Close() //nolint:errcheck // a source of ours
-	var c Chunk[T]
-	items := 0
-	done := perItem(b, &items)
-	for b.Loop() {
-		for n := 0; n < 1<<14; n += len(c.Items) {
-			if err := p.Pull(ctx, &c, Limit{Items: chunk}); err != nil && err != io.EOF {
-				b.Fatal(err)
-			}
-			items += len(c.Items)
-		}
-	}
-	done()
-}
-
-// perItem starts to measure; the function that it returns reports.
-func perItem(b *testing.B, items *int) (done func()) {
-	b.Helper()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	return func() {
-		runtime.ReadMemStats(&after)
-		n := float64(*items)
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/n, "ns/item")
-		b.ReportMetric(float64(after.Mallocs-before.Mallocs)/n, "allocs/item")
-	}
-}
+func numbers() stage.Stream[int] { return source.Range(0, n) }
 
 func inc(_ context.Context, v int) (int, error) { return v + 1, nil }
 func odd(v int) bool                            { return v&1 == 1 }
 
-func BenchmarkSource(b *testing.B) { bench(b, counting(), 256) }
-func BenchmarkMap(b *testing.B)    { bench(b, Map(counting(), inc), 256) }
-func BenchmarkFilter(b *testing.B) { bench(b, counting().Filter(odd), 256) }
-func BenchmarkTap(b *testing.B)    { bench(b, counting().Tap(func(int) {}), 256) }
-func BenchmarkTakeWhile(b *testing.B) {
-	bench(b, counting().TakeWhile(func(int) bool { return true }), 256)
+// drain has a sub-benchmark per chunk size in which want items come out of s.
+func drain[T any](b *testing.B, name string, s stage.Stream[T], want int) {
+	b.Helper()
+	benchtest.DrainByChunk(b, name, n, want, func() stage.Stream[T] { return s })
 }
-func BenchmarkSkipWhile(b *testing.B) {
-	bench(b, counting().SkipWhile(func(int) bool { return false }), 256)
-}
-func BenchmarkSkip(b *testing.B)      { bench(b, counting().Skip(100), 256) }
-func BenchmarkEnumerate(b *testing.B) { bench(b, Enumerate(counting()), 256) }
-func BenchmarkConcat(b *testing.B)    { bench(b, Concat(counting()), 256) }
-func BenchmarkZip(b *testing.B)       { bench(b, Zip(counting(), counting()), 256) }
-func BenchmarkBatch(b *testing.B)     { bench(b, Batch(counting(), 100), 256) }
-func BenchmarkUnbatch(b *testing.B)   { bench(b, Unbatch(Batch(counting(), 100)), 256) }
-func BenchmarkScan(b *testing.B) {
-	bench(b, Scan(counting(), 0, func(_ context.Context, acc, v int) (int, error) { return acc + v, nil }), 256)
-}
-func BenchmarkFilterMap(b *testing.B) {
-	bench(b, FilterMap(counting(), func(_ context.Context, v int) (int, bool, error) { return v, odd(v), nil }), 256)
-}
-func BenchmarkFlatMap(b *testing.B) {
-	bench(b, FlatMap(counting(), func(_ context.Context, v int, emit func(int)) error {
+
+// BenchmarkOperator has a row for each sequential operator; op=none is its
+// source alone. What is skipped, or not taken, is little beside what passes.
+func BenchmarkOperator(b *testing.B) {
+	drain(b, "op=none", numbers(), n)
+	drain(b, "op=Map", stage.Map(numbers(), inc), n)
+	drain(b, "op=Filter", numbers().Filter(odd), n/2)
+	drain(b, "op=FlatMap", stage.FlatMap(numbers(), func(_ context.Context, v int, emit func(int)) error {
 		emit(v)
 		emit(v)
 		return nil
-	}), 256)
+	}), 2*n)
+	drain(b, "op=FilterMap", stage.FilterMap(numbers(), func(_ context.Context, v int) (int, bool, error) {
+		return v, odd(v), nil
+	}), n/2)
+	drain(b, "op=Batch", stage.Batch(numbers(), batch), n/batch)
+	drain(b, "op=Unbatch", stage.Unbatch(source.Slice(batches())), n)
+	drain(b, "op=Take", source.Range(0, 2*n).Take(n), n)
+	drain(b, "op=Skip", source.Range(-100, n).Skip(100), n)
+	drain(b, "op=TakeWhile", source.Range(0, 2*n).TakeWhile(func(v int) bool { return v < n }), n)
+	drain(b, "op=SkipWhile", source.Range(-100, n).SkipWhile(func(v int) bool { return v < 0 }), n)
+	drain(b, "op=Tap", numbers().Tap(func(int) {}), n)
+	drain(b, "op=Scan", stage.Scan(numbers(), 0, func(_ context.Context, acc, v int) (int, error) { return acc + v, nil }), n)
+	drain(b, "op=Concat", stage.Concat(source.Range(0, n/2), source.Range(n/2, n)), n)
+	drain(b, "op=Zip", stage.Zip(numbers(), numbers()), n)
+	drain(b, "op=Enumerate", stage.Enumerate(numbers()), n)
 }
 
-// BenchmarkChain is map, map, filter, map, by chunk size.
-func BenchmarkChain(b *testing.B) {
-	chain := Map(Map(Map(counting(), inc), inc).Filter(odd), inc)
-	b.Run("chunk1", func(b *testing.B) { bench(b, chain, 1) })
-	b.Run("chunk16", func(b *testing.B) { bench(b, chain, 16) })
-	b.Run("chunk256", func(b *testing.B) { bench(b, chain, 256) })
-	b.Run("chunk1024", func(b *testing.B) { bench(b, chain, 1024) })
-}
+// batch divides n.
+const batch = 128
 
-// BenchmarkChainAll is map, map, filter, map of a million numbers, and a range
-// over it; per item of the source.
-func BenchmarkChainAll(b *testing.B) {
-	const n = 1 << 20
-	chain := Map(Map(Map(counting().Take(n), inc), inc).Filter(odd), inc)
-	total, items := 0, 0
-	done := perItem(b, &items)
-	for b.Loop() {
-		items += n
-		for v, err := range chain.All(b.Context()) {
-			if err != nil {
-				b.Fatal(err)
-			}
-			total += v
-		}
+func batches() [][]int {
+	out := make([][]int, n/batch)
+	for i := range out {
+		out[i] = make([]int, batch)
 	}
-	done()
+	return out
+}
+
+// BenchmarkFailing is Map whose function fails for every item, or for one in a
+// hundred: what an ItemError costs.
+func BenchmarkFailing(b *testing.B) {
+	err := errors.New("bad")
+	drain(b, "items=all", stage.Map(numbers(), func(context.Context, int) (int, error) { return 0, err }), 0)
+	drain(b, "items=1in128", stage.Map(numbers(), func(_ context.Context, v int) (int, error) {
+		if v%128 == 0 {
+			return 0, err
+		}
+		return v, nil
+	}), n-n/128)
+}
+
+// chain is map, map, filter, map.
+func chain() stage.Stream[int] {
+	return stage.Map(stage.Map(stage.Map(numbers(), inc), inc).Filter(odd), inc)
+}
+
+// BenchmarkChain is what four operators cost together, per item of the source.
+func BenchmarkChain(b *testing.B) {
+	drain(b, "op=map,map,filter,map", chain(), n/2)
+}
+
+// total keeps what is computed from being left out.
+var total int
+
+// BenchmarkTerminal has a row for each verb that ends a stream, over the source
+// alone and over a chain; end=none drains the opened stream by hand. First's
+// item is a stream that is opened for its first item and closed.
+func BenchmarkTerminal(b *testing.B) {
+	for _, in := range []struct {
+		name   string
+		stream stage.Stream[int]
+		want   int
+	}{{"Range", numbers(), n}, {"chain", chain(), n / 2}} {
+		s := in.stream
+		ends := []struct {
+			name string
+			run  func(ctx context.Context) error
+		}{
+			{"All", func(ctx context.Context) error {
+				for v, err := range s.All(ctx) {
+					if err != nil {
+						return err
+					}
+					total += v
+				}
+				return nil
+			}},
+			{"Collect", func(ctx context.Context) error {
+				items, err := s.Collect(ctx)
+				total += len(items)
+				return err
+			}},
+			{"Reduce", func(ctx context.Context) error {
+				sum, err := stage.Reduce(ctx, s, 0, func(_ context.Context, sum, v int) (int, error) { return sum + v, nil })
+				total += sum
+				return err
+			}},
+			{"Count", func(ctx context.Context) error {
+				count, err := s.Count(ctx)
+				total += int(count)
+				return err
+			}},
+			{"ForEach", func(ctx context.Context) error {
+				return s.ForEach(ctx, func(_ context.Context, v int) error {
+					total += v
+					return nil
+				})
+			}},
+			{"Run", func(ctx context.Context) error {
+				sum, err := stage.Run(ctx, s, sink.Discard[int]())
+				total += int(sum.Written)
+				return err
+			}},
+		}
+		b.Run("in="+in.name+"/end=none", func(b *testing.B) {
+			benchtest.PerItem(b, n, func() { benchtest.Drain(b, s, stage.DefaultChunk, in.want) })
+		})
+		for _, end := range ends {
+			b.Run("in="+in.name+"/end="+end.name, func(b *testing.B) {
+				benchtest.PerItem(b, n, func() {
+					if err := end.run(b.Context()); err != nil {
+						b.Fatal(err)
+					}
+				})
+			})
+		}
+		b.Run("in="+in.name+"/end=First", func(b *testing.B) {
+			benchtest.PerItem(b, 1, func() {
+				if _, err := s.First(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			})
+		})
+	}
 }
