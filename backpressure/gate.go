@@ -248,6 +248,13 @@ func (g *Gate) Add(c Cost) {
 	}
 }
 
+// HalfUsed reports whether half of the budget of chunks or items is in use, or
+// more.
+func (g *Gate) HalfUsed() bool {
+	s, l := g.state.Load(), g.limit.Load()
+	return 2*items(s) >= items(l) || 2*chunks(s) >= chunks(l)
+}
+
 // InDebt reports whether more bytes are in use than the limit allows.
 func (g *Gate) InDebt() bool {
 	limit := g.bytesLimit.Load()

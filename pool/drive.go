@@ -54,7 +54,11 @@ func (w *worker[A, B]) drive() {
 	if w.timed {
 		w.timed = false
 		run := time.Since(w.since)
-		if c.sizer.observe(w.asked, n, w.pullTime, run) {
+		pull := w.pullTime
+		if c.fill != nil {
+			pull = 0 // it took what was there; that a read is slow now and then says nothing of the next
+		}
+		if c.sizer.observe(w.asked, n, pull, run) {
 			c.resize()
 		}
 	}

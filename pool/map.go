@@ -1,10 +1,12 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"slices"
+	"unsafe"
 
 	"github.com/penstock-go/penstock/internal/plan"
 	"github.com/penstock-go/penstock/stage"
@@ -46,45 +48,83 @@ func StarmapAsync[A, B, C any](ctx context.Context, p *Pool, in stage.Stream[sta
 }
 
 // gather runs an eager call and returns its results. Chunks are taken in any
-// order, so that a slow one holds nothing back, and put in order at the end.
+// order, so that a slow one holds nothing back.
 func gather[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], opts []Option, sp spec[A, B]) ([]B, error) {
 	cfg := p.eager(opts, sp.verb)
 	newSizing[A, B](&cfg, sp.verb)
-	type run struct {
-		ticket   uint64 // of the last chunk in it
-		first    uint64
-		from, to int
-	}
-	var runs []run
-	results := []B{}
-	err := collect(ctx, p, in, cfg, sp, func(j *job[A, B]) {
-		from := len(results)
-		for part := j; part != nil; part = part.next {
-			results = append(results, part.out.Items...)
-		}
-		if last := len(runs) - 1; last >= 0 && runs[last].ticket+1 == j.ticket {
-			runs[last].ticket, runs[last].to = j.ticket, len(results)
-			return
-		}
-		runs = append(runs, run{ticket: j.ticket, first: j.ticket, from: from, to: len(results)})
-	})
-	if err != nil {
+	all := gathering[A, B]{results: []B{}}
+	if err := collect(ctx, p, in, cfg, sp, all.begin, all.add); err != nil {
 		return nil, err
 	}
-	if cfg.unordered || len(runs) <= 1 {
-		return results, nil
+	return all.ordered(), nil
+}
+
+// maxReserve is how many bytes at most are set aside for results before they come.
+const maxReserve = 16 << 20
+
+// gathering puts the results of an eager call in order. As long as nothing fails,
+// every item has one result, so that a chunk's results have their place as soon as
+// it is known how many items came before it.
+type gathering[A, B any] struct {
+	results []B
+	late    bool  // a chunk's place is known only at the end, when all are filled
+	runs    []run // late: what stands where in results
+}
+
+// run is a sequence of chunks whose results stand together.
+type run struct {
+	first, last uint64 // tickets
+	from, to    int
+}
+
+// begin prepares for the results of c.
+func (g *gathering[A, B]) begin(c *call[A, B]) {
+	g.late = c.fill != nil
+	if c.sized == nil {
+		return
 	}
-	slices.SortFunc(runs, func(a, b run) int {
-		if a.first < b.first {
-			return -1
+	if n, known := c.sized(); known {
+		var b B
+		g.results = make([]B, 0, max(0, min(n, maxReserve/int64(max(1, unsafe.Sizeof(b))))))
+	}
+}
+
+// add takes the results of a chunk.
+func (g *gathering[A, B]) add(j *job[A, B]) {
+	if !g.late {
+		at := int(j.base)
+		for part := j; part != nil; part = part.next {
+			end := at + len(part.out.Items)
+			if end > len(g.results) {
+				g.results = slices.Grow(g.results, end-len(g.results))[:end]
+			}
+			copy(g.results[at:], part.out.Items)
+			at = end
 		}
-		return 1
-	})
-	ordered := make([]B, 0, len(results))
-	for _, r := range runs {
-		ordered = append(ordered, results[r.from:r.to]...)
+		return
 	}
-	return ordered, nil
+	from := len(g.results)
+	for part := j; part != nil; part = part.next {
+		g.results = append(g.results, part.out.Items...)
+	}
+	if n := len(g.runs); n > 0 && g.runs[n-1].last+1 == j.ticket {
+		g.runs[n-1].last, g.runs[n-1].to = j.ticket, len(g.results)
+		return
+	}
+	g.runs = append(g.runs, run{first: j.ticket, last: j.ticket, from: from, to: len(g.results)})
+}
+
+// ordered returns the results in the order of the items.
+func (g *gathering[A, B]) ordered() []B {
+	if len(g.runs) <= 1 {
+		return g.results
+	}
+	slices.SortFunc(g.runs, func(a, b run) int { return cmp.Compare(a.first, b.first) })
+	ordered := make([]B, 0, len(g.results))
+	for _, r := range g.runs {
+		ordered = append(ordered, g.results[r.from:r.to]...)
+	}
+	return ordered
 }
 
 // gatherAsync runs gather beside its caller.
@@ -121,7 +161,9 @@ func (p *Pool) eager(opts []Option, verb string) config {
 }
 
 // collect runs an eager call to its end and hands each finished chunk to each.
-func collect[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], cfg config, sp spec[A, B], each func(*job[A, B])) error {
+func collect[A, B any](
+	ctx context.Context, p *Pool, in stage.Stream[A], cfg config, sp spec[A, B], begin func(*call[A, B]), each func(*job[A, B]),
+) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -131,6 +173,7 @@ func collect[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], cfg con
 	if err != nil {
 		return err
 	}
+	begin(c)
 	err = c.each(ctx, each)
 	closing := c.stop()
 	switch {

@@ -3,6 +3,7 @@ package pool
 import (
 	"github.com/penstock-go/penstock/backpressure"
 	"github.com/penstock-go/penstock/stage"
+	"runtime"
 )
 
 // parcel is what a slot of the ring hands from a worker to the consumer: a job,
@@ -44,6 +45,12 @@ func (w *worker[A, B]) publishAt(seq uint64, outputs int64) {
 	c := w.c
 	err := c.ring.Publish(seq)
 	if err == nil {
+		if c.ring.Roused() && c.gate.HalfUsed() {
+			// The workers keep all processors busy and the consumer waits for one. If it
+			// went on until the budget is used up, they would all park, and waking a
+			// processor takes longer than many a chunk.
+			runtime.Gosched()
+		}
 		return
 	}
 	if c.ctx.Err() == nil {

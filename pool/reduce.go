@@ -33,7 +33,7 @@ func Reduce[A, Acc any](ctx context.Context, p *Pool, in stage.Stream[A], newAcc
 	}
 	sp := spec[A, struct{}]{verb: "Reduce", kernel: folding(newAcc, step, keep)}
 	var zero Acc
-	if err := collect(ctx, p, in, cfg, sp, func(*job[A, struct{}]) {}); err != nil {
+	if err := collect(ctx, p, in, cfg, sp, func(*call[A, struct{}]) {}, func(*job[A, struct{}]) {}); err != nil {
 		return zero, err
 	}
 	if len(accs) == 1 {

@@ -53,6 +53,7 @@ type Buffer[T any] struct {
 	end     atomic.Uint64 // how many values there will be, noEnd, or 0 after Abort
 	blocked atomic.Int32  // producers waiting for the window
 	aborted atomic.Bool
+	roused  atomic.Bool   // the parked consumer was woken and does not run yet
 	wake    chan struct{} // a token for the parked consumer
 
 	mu    sync.Mutex // guards what follows; never held while anything waits
@@ -197,6 +198,7 @@ func (b *Buffer[T]) publish(s *slot[T], seq uint64) {
 // rouse wakes the consumer if it is parked under the mark.
 func (b *Buffer[T]) rouse(mark uint64) {
 	if b.waiting.CompareAndSwap(mark, 0) {
+		b.roused.Store(true)
 		b.wake <- struct{}{} // has room: each parking takes its token
 	}
 }
@@ -391,6 +393,7 @@ func (b *Buffer[T]) wait(ctx context.Context) error {
 		}
 		select {
 		case <-b.wake:
+			b.roused.Store(false)
 		case <-ctx.Done():
 			b.unpark(head + 1)
 			return context.Cause(ctx)
@@ -403,6 +406,7 @@ func (b *Buffer[T]) wait(ctx context.Context) error {
 func (b *Buffer[T]) unpark(mark uint64) {
 	if !b.waiting.CompareAndSwap(mark, 0) {
 		<-b.wake
+		b.roused.Store(false)
 	}
 }
 

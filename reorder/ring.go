@@ -80,3 +80,7 @@ func (r Ring[T]) Err() error { return r.b.Err() }
 // gaps. It is for clearing up when neither producers nor the consumer use the ring
 // any more.
 func (r Ring[T]) Rest() iter.Seq[T] { return r.b.Drain() }
+
+// Roused reports whether the consumer was woken and does not run yet: while all
+// processors are busy, it may have to wait for one of them. Anyone may ask.
+func (r Ring[T]) Roused() bool { return r.b.roused.Load() }

@@ -121,8 +121,10 @@ func TestRingEnds(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, waiting, "it waits for the number before")
 		*r.Place(0) = 10
+		require.False(t, r.Roused())
 		require.NoError(t, r.Publish(0))
 		require.NoError(t, <-waiting)
+		require.False(t, r.Roused())
 		require.Equal(t, 10, *r.Ready())
 		r.Taken()
 		require.NoError(t, r.Wait(t.Context()))
@@ -175,4 +177,16 @@ func TestRingOfLargeValues(t *testing.T) {
 			r.Taken()
 		}
 	}
+}
+
+// A consumer that was woken counts as roused until it runs.
+func TestRingTellsThatItsConsumerIsRoused(t *testing.T) {
+	r := NewRing[int](2)
+	r.b.waiting.Store(1) // as a consumer that parks for number 0 does
+	require.False(t, r.Roused())
+	require.NoError(t, r.Publish(0))
+	require.True(t, r.Roused())
+	r.b.unpark(1) // as it does when it runs
+	require.False(t, r.Roused())
+	require.NoError(t, r.Wait(t.Context()))
 }
