@@ -47,10 +47,20 @@ func (s *sizer) timed(ticket uint64, size int) bool {
 // as a slow function, if the chunk came full: a source that fills what it is
 // asked for must not be asked for more than it has in good time.
 func (s *sizer) observe(size, n int, pull, run time.Duration) bool {
+	return s.adapt(size, n, n >= size, pull, run)
+}
+
+// observeBlock is observe for a source of blocks, which is asked for bytes: the
+// items come out a little more or fewer. How long the pull took does not count: it
+// takes what is there, and one that fills a read buffer is slow now and then.
+func (s *sizer) observeBlock(size, n int, run time.Duration) bool {
+	return s.adapt(size, n, n >= size-size/4, 0, run)
+}
+
+func (s *sizer) adapt(size, n int, full bool, pull, run time.Duration) bool {
 	if n == 0 {
 		return false
 	}
-	full := n >= size
 	took := run
 	if full {
 		took = max(pull, run)

@@ -54,11 +54,13 @@ func (w *worker[A, B]) drive() {
 	if w.timed {
 		w.timed = false
 		run := time.Since(w.since)
-		pull := w.pullTime
+		changed := false
 		if c.fill != nil {
-			pull = 0 // it took what was there; that a read is slow now and then says nothing of the next
+			changed = c.sizer.observeBlock(w.asked, n, run)
+		} else {
+			changed = c.sizer.observe(w.asked, n, w.pullTime, run)
 		}
-		if c.sizer.observe(w.asked, n, pull, run) {
+		if changed {
 			c.resize()
 		}
 	}
