@@ -7,10 +7,11 @@ import (
 )
 
 // concStream uses stream.Stream: a task an item, which returns the callback that
-// takes its result; callbacks run in the order of the tasks.
+// takes its result; callbacks run in the order of the tasks. A task cannot fail:
+// its callback knows. There is no way to stop half way.
 func concStream(ctx context.Context, j job) (tally, error) {
 	var (
-		t      tally
+		t      = j.tally()
 		failed error
 		s      = stream.New().WithMaxGoroutines(j.workers)
 	)

@@ -5,22 +5,32 @@ import (
 	"time"
 )
 
-// The competitors, under the names that their rows carry.
+// The competitors, under the names that their rows carry, with what they do not
+// do as ours does.
 var (
 	byLoop      = impl{name: "sequential", kind: plainLoop, run: sequential}
 	byIndex     = impl{name: "atomic-index", kind: ideal, run: atomicIndex}
-	byRill      = impl{name: "rill", slice: true, run: rillMap}
-	byConc      = impl{name: "conc", run: concStream}
-	byGoStreams = impl{name: "go-streams", run: goStreamsMap}
-	byPond      = impl{name: "pond", run: pondGroup}
-	byMap       = impl{name: "errgroup", run: errgroupMap}
-	byRing      = impl{name: "errgroup-ring", run: errgroupRing}
-	byAnyOrder  = impl{name: "errgroup", run: errgroupUnordered}
+	byRill      = impl{name: "rill", slice: true, run: rillMap, note: rillNote}
+	byConc      = impl{name: "conc", run: concStream, note: "no errors: callbacks carry them"}
+	byGoStreams = impl{name: "go-streams", run: goStreamsMap, note: "no errors; keeps the order with one worker only"}
+	byPond      = impl{name: "pond", run: pondGroup, note: "no bound: all tasks and results in memory, results at the end"}
+	byMap       = impl{name: "errgroup", run: errgroupMap, note: byHandNote}
+	byRing      = impl{name: "errgroup-ring", run: errgroupRing, note: byHandNote}
+	byAnyOrder  = impl{name: "errgroup", run: errgroupUnordered, note: byHandNote}
+)
+
+const (
+	rillNote   = "a panic ends the process; drains in the background when stopped early"
+	byHandNote = "by hand: the first error ends it; a panic ends the process"
 )
 
 // peerWindow is how many items peers may have on their way where they let one say
 // it: as many as ours has by default at chunk 1.
 const peerWindow = 64
+
+// peerBuffer is the room in go-streams' channels where throughput counts: as much
+// as rill has behind a slice.
+const peerBuffer = 512
 
 // engine is the suite of the pool and the sequential operators.
 func engine() []benchCase {
@@ -29,11 +39,11 @@ func engine() []benchCase {
 	unordered := []impl{byLoop, penstock, byRill, byGoStreams, byAnyOrder}
 	parallel := append([]impl{byIndex}, ordered...)
 	cheap := func(j job) job {
-		j.n, j.fn, j.workers, j.window = million, noop, 2, peerWindow
+		j.n, j.fn, j.workers, j.window, j.buffer = 200_000, noop, 2, peerWindow, peerBuffer
 		return j
 	}
 	busy := func(d time.Duration, n int) job {
-		return job{n: n, fn: spinFor(d), workers: 2, ordered: true, window: peerWindow}
+		return job{n: n, fn: spinFor(d), workers: 2, ordered: true, window: peerWindow, buffer: peerBuffer}
 	}
 	return []benchCase{
 		{
@@ -57,11 +67,11 @@ func engine() []benchCase {
 			bounds: []bound{nsPerItem(20)},
 		},
 		{
-			name: "ordered/1us/auto", job: busy(time.Microsecond, 200_000), quickN: 2000, impls: parallel,
+			name: "ordered/1us/auto", job: busy(time.Microsecond, 50_000), quickN: 2000, impls: parallel,
 			bounds: []bound{ofTwiceLoop(0.92)},
 		},
 		{
-			name: "ordered/20us/auto", job: busy(20*time.Microsecond, 20_000), quickN: 200, impls: parallel,
+			name: "ordered/20us/auto", job: busy(20*time.Microsecond, 5000), quickN: 200, impls: parallel,
 			bounds: []bound{ofTwiceLoop(0.95)},
 		},
 		{
@@ -83,14 +93,14 @@ func engine() []benchCase {
 			impls: []impl{
 				{name: "sequential", kind: plainLoop, run: sequentialChain},
 				penstockChain,
-				{name: "rill", slice: true, run: rillChain},
-				{name: "go-streams", run: goStreamsChain},
-				{name: "errgroup", run: errgroupChain},
+				{name: "rill", slice: true, run: rillChain, note: rillNote},
+				{name: "go-streams", run: goStreamsChain, note: "no errors"},
+				{name: "errgroup", run: errgroupChain, note: byHandNote},
 			},
 			bounds: []bound{nsPerItem(25)},
 		},
 		{
-			name: "memory", quickN: million, whole: true, heap: true,
+			name: "memory", quickN: million, whole: true, probes: []probe{probePeakHeap},
 			job:    job{n: 100 * million, fn: noop, workers: 2, ordered: true},
 			impls:  []impl{penstock},
 			bounds: []bound{{what: "peak heap, MB", limit: 16, figure: peakHeap}},
@@ -104,7 +114,7 @@ func vsBestPeer(limit float64) bound {
 		if best == nil {
 			return math.NaN()
 		}
-		return rs.ns("penstock") / best.NsPerItem
+		return rs.ns(ourName) / best.NsPerItem
 	}}
 }
 
@@ -112,44 +122,38 @@ func vsBestPeer(limit float64) bound {
 // run must be less than one in a thousand items.
 func noAllocs() bound {
 	return bound{what: "allocs per item", limit: 0.001, figure: func(rs results) float64 {
-		if r := rs.fastest(ours); r != nil {
-			return r.AllocsPerItem
-		}
-		return math.NaN()
+		return rs.ours(func(r *row) *float64 { return &r.AllocsPerItem })
 	}}
 }
 
 func overLoop(limit float64) bound {
 	return bound{what: "ns over the loop", limit: limit, figure: func(rs results) float64 {
-		return rs.ns("penstock") - rs.ns("sequential")
+		return rs.ns(ourName) - rs.ns("sequential")
 	}}
 }
 
 func nsPerItem(limit float64) bound {
-	return bound{what: "ns per item", limit: limit, figure: func(rs results) float64 { return rs.ns("penstock") }}
+	return bound{what: "ns per item", limit: limit, figure: func(rs results) float64 { return rs.ns(ourName) }}
 }
 
 func ofTwiceLoop(limit float64) bound {
 	return bound{what: "speed / (2 x the loop's)", atLeast: true, limit: limit, figure: func(rs results) float64 {
-		return rs.ns("sequential") / rs.ns("penstock") / 2
+		return rs.ns("sequential") / rs.ns(ourName) / 2
 	}}
 }
 
 func vsRill(limit float64) bound {
 	return bound{what: "time / rill's", limit: limit, figure: func(rs results) float64 {
-		return rs.ns("penstock") / rs.ns("rill")
+		return rs.ns(ourName) / rs.ns("rill")
 	}}
 }
 
 func vsIdeal(limit float64) bound {
 	return bound{what: "time / ideal", limit: limit, figure: func(rs results) float64 {
-		return rs.ns("penstock") / rs.ns("atomic-index")
+		return rs.ns(ourName) / rs.ns("atomic-index")
 	}}
 }
 
 func peakHeap(rs results) float64 {
-	if r := rs.fastest(ours); r != nil && r.PeakHeapMB != nil {
-		return *r.PeakHeapMB
-	}
-	return math.NaN()
+	return rs.ours(func(r *row) *float64 { return r.PeakHeapMB })
 }

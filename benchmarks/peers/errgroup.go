@@ -15,7 +15,7 @@ type numbered struct{ seq, v int }
 // came too early. A window keeps the workers from running ahead of a slow item
 // without end.
 func errgroupMap(ctx context.Context, j job) (tally, error) {
-	var t tally
+	t := j.tally()
 	window := make(chan struct{}, j.window)
 	results, wait := errgroupNumbered(ctx, j, window)
 	early := make(map[int]int)
@@ -43,7 +43,7 @@ func errgroupRing(ctx context.Context, j job) (tally, error) {
 		v    int
 		full bool
 	}
-	var t tally
+	t := j.tally()
 	window := make(chan struct{}, j.window)
 	results, wait := errgroupNumbered(ctx, j, window)
 	ring := make([]slot, j.window)
@@ -109,7 +109,7 @@ func errgroupNumbered(ctx context.Context, j job, window chan struct{}) (<-chan 
 // consumer, with a channel before and after the workers.
 func errgroupUnordered(ctx context.Context, j job) (tally, error) {
 	var (
-		t       tally
+		t       = j.tally()
 		workers sync.WaitGroup
 		tasks   = make(chan int, j.window)
 		results = make(chan int, j.window)
@@ -154,7 +154,7 @@ func errgroupUnordered(ctx context.Context, j job) (tally, error) {
 // errgroupChain is the chain with a goroutine and a channel for the source and
 // for each function; the filter rides with the function behind it.
 func errgroupChain(ctx context.Context, j job) (tally, error) {
-	var t tally
+	t := j.tally()
 	g, ctx := errgroup.WithContext(ctx)
 	source := make(chan int, j.window)
 	g.Go(func() error {

@@ -11,7 +11,7 @@ import (
 
 // goStreamsMap is a channel source, a Map and a channel sink. Map keeps the order
 // only with one worker, as its documentation says, so that is what an ordered
-// job gets.
+// job gets. A function cannot fail, and nothing can be stopped half way.
 func goStreamsMap(ctx context.Context, j job) (tally, error) {
 	workers := j.workers
 	if j.ordered {
@@ -30,8 +30,7 @@ func goStreamsChain(ctx context.Context, j job) (tally, error) {
 }
 
 func goStreamsRun(j job, failure *firstError, flows ...streams.Flow) (tally, error) {
-	const buffer = 512 // as rill's
-	in, out := make(chan any, buffer), make(chan any, buffer)
+	in, out := make(chan any, j.buffer), make(chan any, j.buffer)
 	go func() {
 		defer close(in)
 		for x := range j.items() {
@@ -44,7 +43,7 @@ func goStreamsRun(j job, failure *firstError, flows ...streams.Flow) (tally, err
 	}
 	var running sync.WaitGroup
 	running.Go(func() { last.To(extension.NewChanSink(out)) })
-	var t tally
+	t := j.tally()
 	for v := range out {
 		t.add(v.(int)) //nolint:forcetypeassert // every flow here makes ints of ints
 	}

@@ -1,8 +1,8 @@
 // Command peers measures Penstock beside other libraries and hand-written
 // concurrency, in one process.
 //
-//	go -C benchmarks/peers run . -suite engine          # a table
-//	go -C benchmarks/peers run . -suite engine -json    # an object a line
+//	go -C benchmarks/peers run . -suite engine       # a table
+//	go -C benchmarks/peers run . -suite all -json    # all suites, an object a line
 //
 // See benchmarks/README.md for what is measured, how, and how far to trust it.
 package main
@@ -18,16 +18,9 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/pprof"
-	"slices"
 	"strings"
 	"time"
 )
-
-// suites are the tables that can be measured. A suite is built when it is asked
-// for, because some of its functions are calibrated first.
-var suites = map[string]func() []benchCase{
-	"engine": engine,
-}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -41,15 +34,20 @@ func main() {
 // options are the command's flags.
 type options struct {
 	settings
-	suite, cases, impls    string
+	suites                 []suite
+	suite                  string
+	cases                  *regexp.Regexp
 	json                   bool
 	cpuProfile, memProfile string
 }
 
+// errNoCase says that -case matches nothing.
+var errNoCase = errors.New("-case")
+
 // run measures and returns the exit code: 0, 1 for a failure such as wrong
 // results, 2 for wrong arguments. A bound that was missed is no failure.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	opt, cases, err := parse(args, stderr)
+	opt, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -57,90 +55,79 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "peers:", err)
 		return 2
 	}
-	// The table is about two workers on two cores, whatever the machine has.
+	// The tables are about two cores, whatever the machine has.
 	const cores = 2
 	if runtime.NumCPU() < cores {
 		fmt.Fprintln(stderr, "peers: this machine has one core: the figures of two workers mean nothing here")
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
-	err = profiled(opt, func() error { return measureAll(ctx, opt, cases, stdout) })
-	if err != nil {
-		fmt.Fprintln(stderr, "peers:", err)
-		return 1
+	err = profiled(opt, func() error { return measureAll(ctx, opt, stdout, stderr) })
+	if err == nil {
+		return 0
 	}
-	return 0
+	fmt.Fprintln(stderr, "peers:", err)
+	if errors.Is(err, errNoCase) {
+		return 2
+	}
+	return 1
 }
 
-func parse(args []string, stderr io.Writer) (options, []benchCase, error) {
+func parse(args []string, stderr io.Writer) (options, error) {
 	var opt options
+	var cases, impls string
 	f := flag.NewFlagSet("peers", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.StringVar(&opt.suite, "suite", "engine", "the suite to run: engine")
-	f.StringVar(&opt.cases, "case", "", "run only cases that match this `regexp`")
-	f.StringVar(&opt.impls, "impl", "", "run only implementations that match this `regexp`")
+	f.StringVar(&opt.suite, "suite", "engine", "the suite to run: "+suiteNames())
+	f.StringVar(&cases, "case", "", "run only cases that match this `regexp`")
+	f.StringVar(&impls, "impl", "", "run only implementations that match this `regexp`")
 	f.IntVar(&opt.rounds, "rounds", 5, "interleaved rounds; figures are their medians")
 	f.BoolVar(&opt.json, "json", false, "print a JSON object a line instead of a table")
 	f.BoolVar(&opt.quick, "quick", false, "small sizes and one round: checks that everything runs and gives the right results")
 	f.StringVar(&opt.cpuProfile, "cpuprofile", "", "write a CPU profile to this `file`")
 	f.StringVar(&opt.memProfile, "memprofile", "", "write an allocation profile to this `file`")
 	if err := f.Parse(args); err != nil {
-		return opt, nil, err
+		return opt, err
 	}
 	if f.NArg() > 0 {
-		return opt, nil, fmt.Errorf("unexpected argument %q", f.Arg(0))
+		return opt, fmt.Errorf("unexpected argument %q", f.Arg(0))
 	}
 	if opt.rounds < 1 {
-		return opt, nil, fmt.Errorf("-rounds is %d, want at least 1", opt.rounds)
+		return opt, fmt.Errorf("-rounds is %d, want at least 1", opt.rounds)
 	}
 	if opt.quick {
 		opt.rounds = 1
 	}
-	suite := suites[opt.suite]
-	if suite == nil {
-		return opt, nil, fmt.Errorf("-suite: no suite %q", opt.suite)
+	if opt.suites = suitesNamed(opt.suite); len(opt.suites) == 0 {
+		return opt, fmt.Errorf("-suite: no suite %q, want one of %s", opt.suite, suiteNames())
 	}
-	if opt.impls != "" {
-		pattern, err := regexp.Compile(opt.impls)
-		if err != nil {
-			return opt, nil, fmt.Errorf("-impl: %w", err)
-		}
-		opt.settings.impls = pattern
+	var err error
+	if opt.impls, err = regexp.Compile(impls); err != nil {
+		return opt, fmt.Errorf("-impl: %w", err)
 	}
-	pattern, err := regexp.Compile(opt.cases)
-	if err != nil {
-		return opt, nil, fmt.Errorf("-case: %w", err)
+	if opt.cases, err = regexp.Compile(cases); err != nil {
+		return opt, fmt.Errorf("%w: %w", errNoCase, err)
 	}
-	cases := slices.DeleteFunc(suite(), func(c benchCase) bool { return !pattern.MatchString(c.name) })
-	if len(cases) == 0 {
-		return opt, nil, fmt.Errorf("-case: no case of suite %s matches %q", opt.suite, opt.cases)
-	}
-	return opt, cases, nil
+	return opt, nil
 }
 
-// measureAll measures the cases and prints each as soon as it is known.
-func measureAll(ctx context.Context, opt options, cases []benchCase, w io.Writer) error {
-	if !opt.json {
-		if err := writeHeader(w); err != nil {
-			return err
-		}
-	}
-	for _, c := range cases {
-		got, err := measure(ctx, c, opt.settings)
+// measureAll runs the suites one after another.
+func measureAll(ctx context.Context, opt options, stdout, stderr io.Writer) error {
+	p := &printer{w: stdout, json: opt.json}
+	matched := 0
+	for _, s := range opt.suites {
+		n, err := s.measure(ctx, opt.settings, opt.cases, p, stderr)
 		if err != nil {
 			return err
 		}
-		write := writeTable
-		if opt.json {
-			write = writeJSON
-		}
-		if err := write(w, got); err != nil {
-			return err
-		}
+		matched += n
+	}
+	if matched == 0 {
+		return fmt.Errorf("%w: no case of suite %s matches %q", errNoCase, opt.suite, opt.cases)
 	}
 	if opt.json {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "%s, %s %s/%s, GOMAXPROCS %d, %s\n", time.Now().Format(time.DateOnly),
+	_, err := fmt.Fprintf(stdout, "%s, %s %s/%s, GOMAXPROCS %d, %s\n", time.Now().Format(time.DateOnly),
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), processor())
 	return err
 }

@@ -4,30 +4,13 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// Every run checks its tally, so measuring once proves that each implementation
-// gives each case's results, in order where that is asked for.
-func TestEveryImplementationOfEveryCase(t *testing.T) {
-	for _, c := range engine() {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := measure(t.Context(), c, settings{rounds: 1, quick: true})
-			require.NoError(t, err)
-			require.Len(t, got, len(c.impls))
-			for _, r := range got {
-				assert.Positive(t, r.NsPerItem, r.Impl)
-				assert.Nil(t, r.Met, "a quick run is no measurement")
-				assert.Equal(t, r.Impl == "penstock" && c.name != "memory", r.VsBestPeer != nil, r.Impl)
-				assert.Equal(t, c.heap, r.PeakHeapMB != nil, r.Impl)
-			}
-		})
-	}
-}
 
 func TestEveryImplementationReportsAFailure(t *testing.T) {
 	failure := errors.New("item 700 is bad")
@@ -37,12 +20,15 @@ func TestEveryImplementationReportsAFailure(t *testing.T) {
 		}
 		return noop(ctx, x)
 	}
-	for _, c := range engine() {
+	for _, c := range slices.Concat(engine(), latency(), scale(), memory()) {
+		if c.job.fn == nil {
+			continue // it makes its own results
+		}
 		for _, im := range c.impls {
 			p := contestant{impl: im}
-			c.job.fn = failing
+			c.job.fn, c.job.pace = failing, 0
 			p.give(c.job, 5000)
-			_, err := p.once(t.Context(), false)
+			_, err := p.once(t.Context(), nil)
 			assert.ErrorIs(t, err, failure, "%s: %s", c.name, im.name)
 		}
 	}
@@ -69,7 +55,7 @@ func TestWrongResultsAreAnError(t *testing.T) {
 	_, err = measure(t.Context(), c, settings{rounds: 1, quick: true})
 	require.NoError(t, err)
 
-	c.impls[0].run = func(context.Context, job) (tally, error) { return want(9), nil }
+	c.impls[0].run = func(context.Context, job) (tally, error) { return job{n: 9}.want(), nil }
 	_, err = measure(t.Context(), c, settings{rounds: 1, quick: true})
 	require.ErrorContains(t, err, "wrong results", "an item is missing")
 }
@@ -85,8 +71,41 @@ func TestRoundsAreInterleaved(t *testing.T) {
 	c := benchCase{quickN: 10, job: job{fn: noop}, impls: []impl{named("a"), named("b"), named("c")}}
 	got, err := measure(t.Context(), c, settings{rounds: 3, quick: true})
 	require.NoError(t, err)
-	assert.Equal(t, "abc"+"abc"+"bca"+"cab", ran, "a warm-up, then three rounds")
+	assert.Equal(t, "abc"+"bca"+"cab", ran)
 	assert.Equal(t, 3, got[0].Rounds)
+}
+
+func TestShortJobsAreRepeated(t *testing.T) {
+	ran := 0
+	counted := impl{name: "counted", run: func(ctx context.Context, j job) (tally, error) {
+		ran++
+		time.Sleep(targetRun / 20)
+		return sequential(ctx, j)
+	}}
+	c := benchCase{quickN: 10, job: job{n: 100, fn: noop}, most: 100, impls: []impl{counted}}
+	got, err := measure(t.Context(), c, settings{rounds: 1})
+	require.NoError(t, err)
+	assert.Greater(t, ran, 3, "a warm-up, a trial, and more than one in the round")
+	assert.Equal(t, (ran-2)*100, got[0].Items)
+
+	p := contestant{impl: counted}
+	p.give(c.job, 100)
+	p.times = 3
+	p.want.sum++
+	_, err = p.once(t.Context(), nil)
+	require.ErrorContains(t, err, "wrong results", "each is checked")
+}
+
+func TestFiguresOfRoundsBecomeOne(t *testing.T) {
+	var rounds []sample
+	for _, v := range []float64{3, 1, 2} {
+		rounds = append(rounds, sample{figures: figures{P50us: figure(v), LiveHeapMB: figure(v), SlowestOverFastest: figure(v)}})
+	}
+	got := fold(append(rounds, sample{}))
+	assert.InDelta(t, 2, *got.P50us, 0, "the median")
+	assert.InDelta(t, 3, *got.LiveHeapMB, 0, "the highest")
+	assert.InDelta(t, 3, *got.SlowestOverFastest, 0, "the worst")
+	assert.Nil(t, got.P99us)
 }
 
 func TestMedian(t *testing.T) {
@@ -96,7 +115,7 @@ func TestMedian(t *testing.T) {
 
 // took makes the samples of a contestant that ran 1000 items.
 func took(im impl, allocs uint64, each ...time.Duration) *contestant {
-	p := &contestant{impl: im, job: job{n: 1000}}
+	p := &contestant{impl: im, job: job{n: 1000, workers: 2}, times: 1}
 	for _, d := range each {
 		p.samples = append(p.samples, sample{took: d * 1000, allocs: allocs})
 	}
@@ -157,6 +176,10 @@ func TestBoundsAreJudged(t *testing.T) {
 		assert.Equal(t, test.met, *us.Met, test.says)
 		assert.Equal(t, test.says, us.Bound)
 	}
+
+	us := rows(benchCase{speedup: true}, field, settings{})[2]
+	assert.Equal(t, us.VsSequential, us.Speedup)
+	assert.InDelta(t, 0.8333, *us.OfWorkers, 1e-3, "of two")
 
 	alone := rows(benchCase{bounds: []bound{vsBestPeer(1)}}, field[2:3], settings{})[0]
 	assert.Nil(t, alone.Met, "no verdict without a peer")

@@ -8,7 +8,7 @@ import (
 
 // sequential is the plain loop.
 func sequential(ctx context.Context, j job) (tally, error) {
-	var t tally
+	t := j.tally()
 	if j.seq {
 		for x := range j.items() {
 			v, err := j.fn(ctx, x)
@@ -19,7 +19,7 @@ func sequential(ctx context.Context, j job) (tally, error) {
 		}
 		return t, nil
 	}
-	for x := range j.n {
+	for x := j.first; x < j.first+j.n; x++ {
 		v, err := j.fn(ctx, x)
 		if err != nil {
 			return t, err
@@ -31,8 +31,8 @@ func sequential(ctx context.Context, j job) (tally, error) {
 
 // sequentialChain is the plain loop around the functions of the chain.
 func sequentialChain(ctx context.Context, j job) (tally, error) {
-	var t tally
-	for x := range j.n {
+	t := j.tally()
+	for x := j.first; x < j.first+j.n; x++ {
 		v, err := j.fn(ctx, x)
 		if err != nil {
 			return t, err
@@ -71,7 +71,7 @@ func atomicIndex(ctx context.Context, j job) (tally, error) {
 				if x >= j.n {
 					return
 				}
-				v, err := j.fn(ctx, x)
+				v, err := j.fn(ctx, j.first+x)
 				if err != nil {
 					failed[w] = err
 					return
@@ -86,7 +86,7 @@ func atomicIndex(ctx context.Context, j job) (tally, error) {
 			return tally{}, err
 		}
 	}
-	var t tally
+	t := j.tally()
 	for _, v := range out {
 		t.add(v)
 	}

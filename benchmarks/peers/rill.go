@@ -7,7 +7,9 @@ import (
 )
 
 // rillMap uses OrderedMap or Map over FromSlice, which buffers 512 items, or
-// over FromSeq, and ranges over ToSeq2.
+// over FromSeq, which does not, and ranges over ToSeq2. A panic of the function
+// ends the process; a consumer that stops early leaves the rest to be drained in
+// the background.
 func rillMap(ctx context.Context, j job) (tally, error) {
 	in := rillSource(j)
 	f := func(x int) (int, error) { return j.fn(ctx, x) }
@@ -17,7 +19,7 @@ func rillMap(ctx context.Context, j job) (tally, error) {
 	} else {
 		out = rill.Map(in, j.workers, f)
 	}
-	return rillConsume(out)
+	return rillConsume(j, out)
 }
 
 // rillChain is the chain with one goroutine a stage, rill's way to run a
@@ -27,7 +29,7 @@ func rillChain(ctx context.Context, j job) (tally, error) {
 	s := rill.Map(rillSource(j), 1, f)
 	s = rill.Map(s, 1, f)
 	s = rill.Filter(s, 1, func(x int) (bool, error) { return keep(x), nil })
-	return rillConsume(rill.Map(s, 1, f))
+	return rillConsume(j, rill.Map(s, 1, f))
 }
 
 func rillSource(j job) <-chan rill.Try[int] {
@@ -37,8 +39,8 @@ func rillSource(j job) <-chan rill.Try[int] {
 	return rill.FromSlice(j.slice, nil)
 }
 
-func rillConsume(out <-chan rill.Try[int]) (tally, error) {
-	var t tally
+func rillConsume(j job, out <-chan rill.Try[int]) (tally, error) {
+	t := j.tally()
 	for v, err := range rill.ToSeq2(out) {
 		if err != nil {
 			return t, err

@@ -82,3 +82,28 @@ func prefixed(first int) fn {
 		return x, nil
 	}
 }
+
+// sleepFor is a function that sleeps for d and returns its argument.
+func sleepFor(d time.Duration) fn {
+	return func(_ context.Context, x int) (int, error) {
+		time.Sleep(d)
+		return x, nil
+	}
+}
+
+// uneven spins for the longer time for one item in so many, for the shorter one
+// for all others.
+func uneven(short, long time.Duration, every int) fn {
+	quick, slow := spinFor(short), spinFor(long)
+	return func(ctx context.Context, x int) (int, error) {
+		if x%every == every-1 {
+			return slow(ctx, x)
+		}
+		return quick(ctx, x)
+	}
+}
+
+// square is what Python's workers do too.
+//
+//go:noinline
+func square(_ context.Context, x int) (int, error) { return x * x, nil }
