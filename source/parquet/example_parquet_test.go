@@ -3,7 +3,6 @@ package parquet_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 
@@ -29,7 +28,7 @@ func folder() string {
 		err = pq.WriteFile(filepath.Join(dir, "june.parquet"), []flight{{"ABE", &early, 120}, {"LAS", &early, 600}})
 	}
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	return dir
 }
@@ -45,7 +44,7 @@ func ExampleSource() {
 	for f, err := range parquet.Source[flight](filepath.Join(dir, "*.parquet")).All(context.Background()) {
 		switch {
 		case err != nil:
-			log.Fatal(err)
+			fmt.Println(err)
 		case f.Delay == nil:
 			fmt.Println(f.Origin, "not known")
 		default:

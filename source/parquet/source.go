@@ -42,7 +42,7 @@ import (
 // it is asked for, or 1024. Plain columns are decoded page by page, directly into
 // the fields; if T has others (structs, slices, maps, decimals, UUIDs), rows are
 // decoded by the library, which takes several times as long, and a row group is
-// checked as a whole before its first row.
+// checked as a whole before its first row; LZ4 is not supported there.
 //
 // Strings share memory, with each other or with a dictionary of the row group, as
 // those of source.Lines do with their block: clone what is kept long from few rows.
