@@ -3,14 +3,14 @@ package source
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 
+	inputs "github.com/penstock-go/penstock/internal/paths"
 	"github.com/penstock-go/penstock/stage"
 )
 
 var (
 	// ErrNoMatch says that no file matches a pattern.
-	ErrNoMatch = errors.New("no file matches")
+	ErrNoMatch = inputs.ErrNoMatch
 
 	// ErrTooLong says that a record is longer than MaxRecord allows.
 	ErrTooLong = errors.New("record too long")
@@ -38,12 +38,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // pathless is an error of package os without the path, which our own errors
 // name.
-func pathless(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
-}
+func pathless(err error) error { return inputs.Pathless(err) }
 
 // tooLong is the cause for a record of n bytes. open says that it ends with the
 // file, inside quotes.
