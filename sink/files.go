@@ -73,7 +73,7 @@ func (f file[T]) open(context.Context) (stage.Writer[T], error) {
 		return nil, fmt.Errorf("sink: %s: %w", f.name(), err)
 	}
 	w := &fileWriter[T]{name: f.name(), out: out, live: f.path == stdout, format: f.format()}
-	w.body, err = codec.NewWriter(out, f.path)
+	w.body, err = codec.NewWriter(out, f.path, codec.WriterOptions{})
 	if err == nil {
 		err = w.format.begin(&w.buf)
 	}
@@ -90,7 +90,7 @@ func (f file[T]) open(context.Context) (stage.Writer[T], error) {
 type fileWriter[T any] struct {
 	name   string
 	out    output
-	body   io.WriteCloser // compresses into out
+	body   *codec.Writer // compresses into out
 	live   bool           // write each chunk at once
 	format format[T]
 	buf    bytes.Buffer
