@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"sync/atomic"
+
 	"github.com/penstock-go/penstock/internal/encode"
 	"github.com/penstock-go/penstock/stage"
 )
@@ -28,7 +30,7 @@ import (
 func Encode[T any](p *Pool, in stage.Stream[T], enc stage.Encoder[T], opts ...Option) stage.Stream[stage.Block] {
 	mustFunc(enc == nil, "Encode", "enc")
 	format := encode.FormatOf(enc)
-	buffers := make(spareBuffers, 2*p.or().Workers())
+	buffers := newSpareBuffers(p.or().Workers())
 	sp := spec[T, stage.Block]{verb: "Encode", kernel: encoding(enc, format, buffers.get, buffers.put)}
 	if format != nil {
 		sp.nothing = func() stage.Block { return stage.Block{Format: format} }
@@ -63,27 +65,40 @@ func encoding[T any](enc stage.Encoder[T], format stage.Format, get func() []byt
 	return func() kernel[T, stage.Block] { return kernel[T, stage.Block]{run: run, whole: true} }
 }
 
-// maxSpare is the largest buffer that is kept for another block.
-const maxSpare = 1 << 20
+const (
+	// maxSpare is the largest buffer that is kept for another block.
+	maxSpare = 512 << 10
+	// maxSpares is how many are kept for each worker: about as many blocks as wait
+	// for their turn.
+	maxSpares = 8
+)
 
 // spareBuffers are buffers that blocks have been released from.
-type spareBuffers chan []byte
+type spareBuffers struct {
+	free chan []byte
+	size atomic.Int64 // of the last block, and so about of the next
+}
 
-func (s spareBuffers) get() []byte {
+func newSpareBuffers(workers int) *spareBuffers {
+	return &spareBuffers{free: make(chan []byte, maxSpares*workers)}
+}
+
+func (s *spareBuffers) get() []byte {
 	select {
-	case b := <-s:
+	case b := <-s.free:
 		return b
 	default:
-		return nil
+		return make([]byte, 0, s.size.Load())
 	}
 }
 
-func (s spareBuffers) put(b []byte) {
-	if cap(b) == 0 || cap(b) > maxSpare {
+func (s *spareBuffers) put(b []byte) {
+	if len(b) == 0 || cap(b) > maxSpare {
 		return
 	}
+	s.size.Store(int64(len(b) + len(b)/8))
 	select {
-	case s <- b[:0]:
+	case s.free <- b[:0]:
 	default:
 	}
 }

@@ -79,7 +79,9 @@ func TestEncodeWritesWhatTheSinkWrites(t *testing.T) {
 		if kind == "ndjson" {
 			enc = sink.NDJSONEncoder[note]()
 			sequential = func(path string) stage.Sink[note] { return sink.NDJSON[note](path, split) }
-			back = func(paths []string) stage.Stream[note] { return source.NDJSON[note](paths[0], source.Paths(paths[1:]...)) }
+			back = func(paths []string) stage.Stream[note] {
+				return source.NDJSON[note](paths[0], source.Paths(paths[1:]...))
+			}
 		}
 		for _, sub := range []string{"one", "two"} {
 			require.NoError(r, os.RemoveAll(filepath.Join(dir, sub)))

@@ -141,6 +141,19 @@ func (r *records) Write(fields []string) error {
 // also what other programs might take for something else: a leading space, and
 // \. alone, PostgreSQL's end of data.
 func needsQuotes(field string) bool {
-	first, _ := utf8.DecodeRuneInString(field)
-	return field == "" || field == `\.` || unicode.IsSpace(first) || strings.ContainsAny(field, ",\"\r\n")
+	if field == "" || field == `\.` {
+		return true
+	}
+	if c := field[0]; c >= utf8.RuneSelf || c <= ' ' {
+		if first, _ := utf8.DecodeRuneInString(field); unicode.IsSpace(first) {
+			return true
+		}
+	}
+	for i := range len(field) { // fields are short: a search by vectors does not pay
+		switch field[i] {
+		case ',', '"', '\r', '\n':
+			return true
+		}
+	}
+	return false
 }
