@@ -24,7 +24,7 @@ type fileOptions struct {
 	maxBytes      int64
 	maxOpen       int
 	maxPartitions int
-	partition     string           // the option of Partitioned that was given
+	partition     string           // an option of Partitioned that was given
 	fault         atomicfile.Fault // of tests
 }
 
@@ -80,6 +80,8 @@ func newFileOptions(verb, path string, opts []FileOption) (o fileOptions) {
 		panic("penstock: sink." + verb + ": path is empty")
 	case most > 0 && o.codec.Level > most:
 		panic(fmt.Sprintf("penstock: sink.%s: Level(%d) is more than %d, the highest of %s", verb, o.codec.Level, most, path))
+	case o.partition != "" && verb != "Partitioned":
+		panic("penstock: sink." + verb + ": " + o.partition + " is an option of Partitioned")
 	case path == stdout && o.maxBytes > 0:
 		panic("penstock: sink." + verb + ": MaxBytes does not go with standard output")
 	}
