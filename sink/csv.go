@@ -133,7 +133,8 @@ func (r *records) Write(fields []string) error {
 		}
 		b = append(b, '"')
 	}
-	r.buf = append(b, '\n')
+	b = append(b, '\n')
+	r.buf = b
 	return nil
 }
 

@@ -3,6 +3,7 @@ package sink
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -34,7 +35,7 @@ func (p Partition[T]) with(verb, column string, value func(T) string) Partition[
 	}
 	notNil(value == nil, verb+": value")
 	next := partitionColumn[T]{prefix: escape(column) + "=", value: value}
-	return Partition[T]{columns: append(p.columns[:len(p.columns):len(p.columns)], next)}
+	return Partition[T]{columns: append(slices.Clip(p.columns), next)}
 }
 
 // ErrKeyTooLong says that a value has no folder, because its name would be longer

@@ -12,18 +12,18 @@ import (
 
 // standardOutput is written to as it comes.
 type standardOutput struct {
-	f     *os.File
-	close func() error
+	f   *os.File
+	end func() error
 }
 
 // openStandardOutput opens standard output a second time: writing to a broken pipe
 // there is an error, where the runtime would end the program if it were the first.
 func openStandardOutput() (files, error) {
-	f, closing, err := duplicate(os.Stdout)
+	f, end, err := duplicate(os.Stdout)
 	if err != nil {
 		return nil, err
 	}
-	return standardOutput{f, closing}, nil
+	return standardOutput{f, end}, nil
 }
 
 func (s standardOutput) next() (io.Writer, error) { return s, nil }
@@ -42,7 +42,7 @@ func (s standardOutput) Write(p []byte) (int, error) {
 }
 
 // Commit closes the second opening.
-func (s standardOutput) Commit() error { return s.close() }
+func (s standardOutput) Commit() error { return s.end() }
 
 // Abort closes it too.
-func (s standardOutput) Abort() error { return s.close() }
+func (s standardOutput) Abort() error { return s.end() }

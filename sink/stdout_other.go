@@ -5,6 +5,6 @@ package sink
 import "os"
 
 // duplicate returns f itself, which stays open: no signal ends the program here.
-func duplicate(f *os.File) (second *os.File, close func() error, err error) {
+func duplicate(f *os.File) (second *os.File, end func() error, err error) {
 	return f, func() error { return nil }, nil
 }

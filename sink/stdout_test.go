@@ -47,7 +47,7 @@ func TestHead(t *testing.T) {
 // What writes to a pipe that nobody reads any more ends without an error, and is
 // not ended by a signal.
 func TestBrokenPipe(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHead$") //nolint:gosec // this program
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHead$")
 	cmd.Env = append(os.Environ(), "PENSTOCK_TEST_HEAD=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// duplicate opens what f is open on a second time, to be closed with close.
-func duplicate(f *os.File) (second *os.File, close func() error, err error) {
+// duplicate opens what f is open on a second time, to be closed with end.
+func duplicate(f *os.File) (second *os.File, end func() error, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, nil, err
