@@ -92,12 +92,18 @@ func TestEncodeWritesWhatTheSinkWrites(t *testing.T) {
 
 		p := pool.New(rapid.IntRange(1, 5).Draw(r, "workers"))
 		defer p.Close()
-		blocks := pool.Encode(p, source.Slice(entries), enc,
-			pool.ChunkSize(rapid.IntRange(0, 40).Draw(r, "chunk")), pool.InFlight(rapid.IntRange(0, 90).Draw(r, "budget")))
+		unordered := rapid.Bool().Draw(r, "unordered")
+		opts := []pool.Option{pool.ChunkSize(rapid.IntRange(0, 40).Draw(r, "chunk")), pool.InFlight(rapid.IntRange(0, 90).Draw(r, "budget"))}
+		if unordered {
+			opts = append(opts, pool.Unordered())
+		}
+		blocks := pool.Encode(p, source.Slice(entries), enc, opts...)
 		_, err = stage.Run(t.Context(), blocks, sink.File(filepath.Join(dir, "two", name), split))
 		require.NoError(r, err)
 		want, got := files(r, filepath.Join(dir, "one")), files(r, filepath.Join(dir, "two"))
-		require.Equal(r, want, got)
+		if !unordered {
+			require.Equal(r, want, got)
+		}
 
 		var paths []string
 		for _, name := range slices.Sorted(maps.Keys(got)) {
@@ -105,7 +111,35 @@ func TestEncodeWritesWhatTheSinkWrites(t *testing.T) {
 		}
 		read, err := back(paths).Collect(t.Context())
 		require.NoError(r, err)
+		if unordered {
+			slices.SortFunc(read, func(a, b note) int { return a.ID - b.ID })
+		}
 		require.Equal(r, entries, append([]note{}, read...))
+	})
+}
+
+// Lines of any other bytes come back as they were.
+func TestEncodeLinesRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	rapid.Check(t, func(r *rapid.T) {
+		lines := rapid.SliceOfN(rapid.StringOf(rapid.RuneFrom([]rune("a \t\x00\u00e9,\""))), 0, 100).Draw(r, "lines")
+		path := filepath.Join(dir, rapid.SampledFrom([]string{"out", "out.gz", "out.zst"}).Draw(r, "name"))
+		p := pool.New(rapid.IntRange(1, 5).Draw(r, "workers"))
+		defer p.Close()
+		opts := []pool.Option{pool.ChunkSize(rapid.IntRange(0, 40).Draw(r, "chunk"))}
+		unordered := rapid.Bool().Draw(r, "unordered")
+		if unordered {
+			opts = append(opts, pool.Unordered())
+		}
+		_, err := stage.Run(t.Context(), pool.Encode(p, source.Slice(lines), sink.LinesEncoder[string](), opts...), sink.File(path))
+		require.NoError(r, err)
+		got, err := source.Lines(path).Collect(t.Context())
+		require.NoError(r, err)
+		if unordered {
+			require.ElementsMatch(r, lines, got)
+		} else {
+			require.Equal(r, lines, append([]string{}, got...))
+		}
 	})
 }
 
