@@ -43,6 +43,8 @@ type held struct {
 type spec[A, B any] struct {
 	verb   string
 	kernel func() kernel[A, B]
+	// nothing makes what a stream yields at its end if it has yielded nothing.
+	nothing func() B
 	// eager calls collect: they run to their end on a closed pool, end at the
 	// failure of lowest index, and take results in any order.
 	eager    bool

@@ -21,7 +21,7 @@ type kernel[A, B any] struct {
 	// what is not there.
 	exact bool
 	// whole: the function takes the chunk in one call, so that its tail cannot be
-	// shared, and fails in one.
+	// shared, and fails in one unless it deals with that itself.
 	whole bool
 	// one is the function itself, if it makes one output of one item: what run does
 	// for a chunk of one.

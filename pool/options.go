@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"unsafe"
+
+	"github.com/penstock-go/penstock/stage"
 )
 
 // Option changes how a call works. Options given to New are the defaults of
@@ -146,6 +148,8 @@ func length[T any]() func(T) int {
 		return func(v T) int { s, _ := any(v).(string); return len(s) }
 	case []byte:
 		return func(v T) int { b, _ := any(v).([]byte); return len(b) }
+	case stage.Block:
+		return func(v T) int { b, _ := any(v).(stage.Block); return cap(b.Bytes) }
 	}
 	return nil
 }

@@ -43,6 +43,11 @@ func (o output[A, B]) Pull(ctx context.Context, into *stage.Chunk[B], max stage.
 		if c.part == nil {
 			alone, err := c.advance(ctx)
 			if err != nil {
+				if err == io.EOF && c.spec.nothing != nil && c.m.Out == 0 {
+					into.Items = append(into.Items, c.spec.nothing())
+					c.m.Out++
+					c.m.Expanded++
+				}
 				return err
 			}
 			if alone != nil {

@@ -1,12 +1,10 @@
 package sink
 
 import (
-	"bytes"
-	"context"
+	"bufio"
 	"errors"
-	"fmt"
 	"io"
-	"os"
+	"path/filepath"
 
 	"github.com/penstock-go/penstock/internal/atomicfile"
 	"github.com/penstock-go/penstock/internal/codec"
@@ -20,155 +18,170 @@ const (
 	bufferSize = 64 << 10 // so many bytes are written at a time
 )
 
-// output is where a file's bytes go.
-type output interface {
-	io.Writer
-	Commit() error // make what was written the file
-	Abort() error  // leave the old file
+// files is where the files of a run come from.
+type files interface {
+	next() (io.Writer, error) // begins a file
+	finish() error            // completes it
+	Commit() error            // puts all files in their places
+	Abort() error             // leaves the old ones
 }
 
-// format turns items into bytes. It is made anew for each run.
-type format[T any] interface {
-	begin(b *bytes.Buffer) error // what comes before the first item
-	add(b *bytes.Buffer, item *T) error
-}
-
-// file is a sink that writes a file.
-type file[T any] struct {
-	path   string
-	create func(path string) (output, error)
-	format func() format[T]
-}
-
-func newFile[T any](verb, path string, format func() format[T]) stage.Sink[T] {
-	f := file[T]{path: path, create: create, format: format}
-	return opener[T]{verb: verb, name: f.name(), open: f.open}
-}
-
-// create opens the output of a path.
-func create(path string) (output, error) {
+// openFiles opens the output of a path.
+func openFiles(path string, o *fileOptions) (files, error) {
 	if path == stdout {
-		return standardOutput{os.Stdout}, nil
+		return openStandardOutput()
 	}
-	return atomicfile.Create(path)
-}
-
-// standardOutput is an output that is written to as it comes.
-type standardOutput struct{ io.Writer }
-
-func (standardOutput) Commit() error { return nil }
-func (standardOutput) Abort() error  { return nil }
-
-// name is what errors call the file.
-func (f file[T]) name() string {
-	if f.path == stdout {
-		return stdoutName
+	if o.maxBytes == 0 {
+		f, err := atomicfile.Create(path, o.fault)
+		if err != nil {
+			return nil, err
+		}
+		return wholeFile{f}, nil
 	}
-	return f.path
-}
-
-func (f file[T]) open(context.Context) (stage.Writer[T], error) {
-	out, err := f.create(f.path)
+	dir, base := filepath.Split(path)
+	names := partsOf(base)
+	set, err := atomicfile.OpenSet(filepath.Clean(dir), false, names.has, o.fault)
 	if err != nil {
-		return nil, fmt.Errorf("sink: %s: %w", f.name(), err)
+		return nil, err
 	}
-	w := &fileWriter[T]{name: f.name(), out: out, live: f.path == stdout, format: f.format()}
-	w.body, err = codec.NewWriter(out, f.path)
-	if err == nil {
-		err = w.format.begin(&w.buf)
-	}
-	if err == nil && w.live {
-		err = w.flush()
-	}
+	return &splitFiles{Set: set, names: names}, nil
+}
+
+// wholeFile is the only file of a run.
+type wholeFile struct{ *atomicfile.File }
+
+func (f wholeFile) next() (io.Writer, error) { return f.File, nil }
+func (wholeFile) finish() error              { return nil }
+
+// splitFiles are files with numbers in one folder.
+type splitFiles struct {
+	*atomicfile.Set
+	names partNames
+	n     int
+	part  *atomicfile.Part
+}
+
+func (f *splitFiles) next() (w io.Writer, err error) {
+	f.n++
+	f.part, err = f.Create(".", f.names.name(f.n))
+	return f.part, err
+}
+
+func (f *splitFiles) finish() error { return f.part.Finish() }
+
+// fileWriter writes blocks of records to files.
+type fileWriter struct {
+	path     string
+	maxBytes int64
+	codec    codec.WriterOptions
+	files    files
+
+	body *codec.Writer // of the file at hand, or nil
+	buf  *bufio.Writer // into body
+	size int64         // bytes written to it
+	any  bool          // there was a file
+}
+
+func openFileWriter(path string, o *fileOptions) (*fileWriter, error) {
+	f, err := openFiles(path, o)
 	if err != nil {
-		return nil, fmt.Errorf("sink: %s: %w", w.name, errors.Join(err, out.Abort()))
+		return nil, err
 	}
-	return w, nil
+	return &fileWriter{path: path, maxBytes: o.maxBytes, codec: o.codec, files: f, buf: bufio.NewWriterSize(nil, bufferSize)}, nil
 }
 
-// fileWriter writes items to a file.
-type fileWriter[T any] struct {
-	name   string
-	out    output
-	body   io.WriteCloser // compresses into out
-	live   bool           // write each chunk at once
-	format format[T]
-	buf    bytes.Buffer
-	items  int64
-	failed error
-}
-
-// Write implements stage.Writer.
-func (w *fileWriter[T]) Write(_ context.Context, c *stage.Chunk[T]) error {
-	if w.failed == nil {
-		if err := w.write(c); err != nil {
-			w.failed = fmt.Errorf("sink: %s: %w", w.name, err)
-		}
+// begin begins a file.
+func (w *fileWriter) begin(format stage.Format) error {
+	out, err := w.files.next()
+	if err != nil {
+		return err
 	}
-	return w.failed
-}
-
-func (w *fileWriter[T]) write(c *stage.Chunk[T]) (err error) {
-	good := w.buf.Len() // bytes of whole items
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("item %d: %w", w.items, panicked(v))
-		}
-		if w.live {
-			w.buf.Truncate(good)
-			err = errors.Join(err, w.flush())
-		}
-	}()
-	for i := range c.Items {
-		if err := w.format.add(&w.buf, &c.Items[i]); err != nil {
-			return fmt.Errorf("item %d: %w", w.items, err)
-		}
-		w.items++
-		if w.buf.Len() >= bufferSize {
-			if err := w.flush(); err != nil {
-				return err
-			}
-		}
-		good = w.buf.Len()
+	w.body, err = codec.NewWriter(out, w.path, w.codec)
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-// flush writes the buffer.
-func (w *fileWriter[T]) flush() error {
-	if w.buf.Len() == 0 {
+	w.buf.Reset(w.body)
+	w.size, w.any = 0, true
+	if format == nil {
 		return nil
 	}
-	_, err := w.body.Write(w.buf.Bytes())
-	w.buf.Reset()
+	return w.put(format.Header())
+}
+
+func (w *fileWriter) put(b []byte) error {
+	w.size += int64(len(b))
+	_, err := w.buf.Write(b)
 	return err
 }
 
-// Close implements stage.Writer.
-func (w *fileWriter[T]) Close(_ context.Context, cause error) error {
-	var err error
-	switch {
-	case cause != nil:
-		err = w.out.Abort()
-	case w.failed != nil:
-		return errors.Join(w.failed, w.out.Abort())
-	default:
-		err = w.finish()
-	}
-	if err != nil {
-		return fmt.Errorf("sink: %s: %w", w.name, err)
+// write writes whole records.
+func (w *fileWriter) write(b []byte, format stage.Format) error {
+	for len(b) > 0 {
+		if w.body == nil {
+			if err := w.begin(format); err != nil {
+				return err
+			}
+		}
+		n := len(b)
+		if w.maxBytes > 0 {
+			n = cut(b, w.maxBytes-w.size, format)
+		}
+		if err := w.put(b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+		if w.maxBytes > 0 && w.size >= w.maxBytes {
+			if err := w.end(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// finish makes what was written the file, or leaves the old one.
-func (w *fileWriter[T]) finish() error {
-	err := w.flush()
+// cut is how much of b goes into a file that has room for so many bytes.
+func cut(b []byte, room int64, format stage.Format) int {
+	if int64(len(b)) <= room || format == nil {
+		return len(b)
+	}
+	n := format.Cut(b, int(max(room, 1)))
+	if n <= 0 || n > len(b) { // not what Cut may return
+		return len(b)
+	}
+	return n
+}
+
+// end completes the file at hand.
+func (w *fileWriter) end() error {
+	err := w.buf.Flush()
 	if err == nil {
 		err = w.body.Close()
 	}
-	if err == nil {
-		return w.out.Commit()
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, w.out.Abort())
+	w.body = nil
+	return w.files.finish()
+}
+
+// commit makes what was written the files, or leaves the old ones.
+func (w *fileWriter) commit(format stage.Format) (err error) {
+	if !w.any {
+		err = w.begin(format)
+	}
+	if err == nil && w.body != nil {
+		err = w.end()
+	}
+	if err == nil {
+		return w.files.Commit()
+	}
+	return errors.Join(err, w.abort())
+}
+
+// abort leaves the old files.
+func (w *fileWriter) abort() error {
+	if w.body != nil {
+		w.body.Abort()
+	}
+	return w.files.Abort()
 }

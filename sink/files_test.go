@@ -9,9 +9,12 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/penstock-go/penstock/internal/atomicfile"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -155,81 +159,78 @@ func TestFailureIsSticky(t *testing.T) {
 	assert.Equal(t, []string{"out"}, names(t, dir))
 }
 
-// broken is an output whose disk is full after so many bytes, or that cannot be
-// committed.
-type broken struct {
-	output
-	room      int
-	committed error
+// faulty makes operations on files fail.
+func faulty(fault atomicfile.Fault) FileOption {
+	return fileOption(func(o *fileOptions) { o.fault = fault })
 }
 
-var errFull = errors.New("no space left on device")
+// fullAt is a disk that has room for so many writes.
+func fullAt(writes int) FileOption {
+	return faulty(func(op atomicfile.Op, _ string) error {
+		if op != atomicfile.Write {
+			return nil
+		}
+		if writes--; writes < 0 {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+}
 
-func (b *broken) Write(p []byte) (int, error) {
-	if len(p) > b.room {
-		n, err := b.output.Write(p[:b.room])
-		b.room = 0
-		return n, errors.Join(errFull, err)
+// jumble are lines that do not compress well.
+func jumble(n int) []string {
+	r := rand.New(rand.NewPCG(3, 4))
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = strconv.FormatUint(r.Uint64(), 36)
 	}
-	b.room -= len(p)
-	return b.output.Write(p)
+	return lines
 }
-
-func (b *broken) Commit() error {
-	if b.committed != nil {
-		return errors.Join(b.committed, b.Abort())
-	}
-	return b.output.Commit()
-}
-
-func newLines() format[string] { return linesFormat{} }
 
 func TestDiskIsFull(t *testing.T) {
-	noise := make([]string, 2000) // that does not compress
-	for i := range noise {
-		noise[i] = strings.Repeat(string(rune('a'+i*7%26)), i*31%97)
-	}
-	for _, name := range []string{"out", "out.gz", "out.zst"} {
-		whole := filepath.Join(t.TempDir(), name)
-		require.NoError(t, run(t, Lines(whole), 100, noise...))
-		size := len(content(t, whole))
-		for room := 0; room <= size; room += 1 + size/23 {
-			dir, path := old(t, name)
-			s := file[string]{path: path, format: newLines, create: func(path string) (output, error) {
-				out, err := create(path)
-				return &broken{output: out, room: room}, err
-			}}
-			var err error
-			w, err := s.open(t.Context())
-			for _, c := range chunks(noise, 100) {
-				if err == nil {
-					err = w.Write(t.Context(), c)
+	lines := jumble(100_000)
+	for _, name := range []string{"out.txt", "out.txt.gz", "out.txt.zst"} {
+		for _, split := range []int64{0, 500_000} {
+			writes := 0
+			count := faulty(func(op atomicfile.Op, _ string) error {
+				if op == atomicfile.Write {
+					writes++
 				}
+				return nil
+			})
+			require.NoError(t, run(t, Lines(filepath.Join(t.TempDir(), name), MaxBytes(split), count), 1000, lines...))
+			require.Greater(t, writes, 3)
+			for room := 0; room < writes; room += 1 + writes/5 {
+				dir, path := old(t, name)
+				err := run(t, Lines(path, MaxBytes(split), fullAt(room)), 1000, lines...)
+				require.ErrorIs(t, err, syscall.ENOSPC)
+				require.ErrorContains(t, err, "sink: "+path+": ")
+				require.ErrorContains(t, err, "write: no space left on device")
+				require.Equal(t, "old", content(t, path))
+				require.Equal(t, []string{name}, names(t, dir))
 			}
-			if err != nil {
-				require.NoError(t, w.Close(t.Context(), err))
-			} else {
-				err = w.Close(t.Context(), nil)
-			}
-			require.ErrorIs(t, err, errFull)
-			require.EqualError(t, err, "sink: "+path+": no space left on device")
-			require.Equal(t, "old", content(t, path))
-			require.Equal(t, []string{name}, names(t, dir))
 		}
 	}
 }
 
+// What the system says when a file is completed is what the run fails with.
 func TestCommitFails(t *testing.T) {
-	dir, path := old(t, "out")
-	s := file[string]{path: path, format: newLines, create: func(path string) (output, error) {
-		out, err := create(path)
-		return &broken{output: out, room: 1 << 20, committed: errBoom}, err
-	}}
-	w, err := s.open(t.Context())
-	require.NoError(t, err)
-	require.EqualError(t, w.Close(t.Context(), nil), "sink: "+path+": boom")
-	assert.Equal(t, "old", content(t, path))
-	assert.Equal(t, []string{"out"}, names(t, dir))
+	for _, op := range []atomicfile.Op{atomicfile.Sync, atomicfile.Close, atomicfile.Rename} {
+		for _, split := range []int64{0, 4} {
+			dir, path := old(t, "out")
+			err := run(t, Lines(path, MaxBytes(split), faulty(func(o atomicfile.Op, _ string) error {
+				if o == op {
+					return syscall.EIO
+				}
+				return nil
+			})), 1, "one", "two")
+			require.ErrorIs(t, err, syscall.EIO)
+			require.ErrorContains(t, err, "sink: "+path+": ")
+			require.ErrorContains(t, err, string(op)+": input/output error")
+			assert.Equal(t, "old", content(t, path))
+			assert.Equal(t, []string{"out"}, names(t, dir))
+		}
+	}
 }
 
 func TestFolderIsMissing(t *testing.T) {
@@ -317,9 +318,9 @@ func TestCSVLikeEncodingCSV(t *testing.T) {
 		)
 		n := rapid.IntRange(1, 4).Draw(t, "columns")
 		records1 := rapid.SliceOfN(rapid.SliceOfN(field, n, n), 1, 5).Draw(t, "records")
-		var ours, theirs bytes.Buffer
+		var theirs bytes.Buffer
 		w := csv.NewWriter(&theirs)
-		r := records{&ours}
+		var r records
 		for _, fields := range records1 {
 			require.NoError(t, r.Write(fields))
 			if n == 1 && fields[0] == "" {
@@ -330,8 +331,8 @@ func TestCSVLikeEncodingCSV(t *testing.T) {
 			}
 		}
 		w.Flush()
-		require.Equal(t, theirs.String(), ours.String())
-		back, err := csv.NewReader(&ours).ReadAll()
+		require.Equal(t, theirs.String(), string(r.buf))
+		back, err := csv.NewReader(bytes.NewReader(r.buf)).ReadAll()
 		require.NoError(t, err)
 		require.Len(t, back, len(records1))
 		for i := range back {

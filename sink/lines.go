@@ -3,31 +3,51 @@ package sink
 import (
 	"bytes"
 	"errors"
-	"strings"
 
 	"github.com/penstock-go/penstock/stage"
 )
 
-// Lines writes each item and a newline to the file at path, as a whole or not at
-// all; see the package's documentation. An item that holds a newline would become
-// two lines: it is an error, [ErrNewline]. Of a stream without items it makes an
-// empty file. It buffers 64 KiB.
-func Lines(path string) stage.Sink[string] {
-	return newFile("Lines", path, func() format[string] { return linesFormat{} })
+// Lines writes each item and a newline to the file at path, as [LinesEncoder]
+// formats them; see the package's documentation for what path may be, and
+// [FileOption] for the options. Of a stream without items it makes an empty file.
+// Lines panics if path is empty or an option does not fit.
+func Lines(path string, opts ...FileOption) stage.Sink[string] {
+	return encoded("Lines", path, LinesEncoder[string](), opts)
 }
+
+// LinesEncoder formats each item as a line: its bytes and a newline. An item that
+// holds a newline would become two lines: it is an error, [ErrNewline].
+func LinesEncoder[T ~string | ~[]byte]() stage.Encoder[T] { return linesEncoder[T]{} }
 
 // ErrNewline says that an item of a [Lines] sink holds a newline.
 var ErrNewline = errors.New("the item holds a newline")
 
-type linesFormat struct{}
+type linesEncoder[T ~string | ~[]byte] struct{ lineFormat }
 
-func (linesFormat) begin(*bytes.Buffer) error { return nil }
-
-func (linesFormat) add(b *bytes.Buffer, item *string) error {
-	if strings.IndexByte(*item, '\n') >= 0 {
-		return ErrNewline
+// Encode implements stage.Encoder.
+func (linesEncoder[T]) Encode(dst []byte, c *stage.Chunk[T]) ([]byte, error) {
+	out := dst
+	for _, item := range c.Items {
+		from := len(out)
+		out = append(out, item...)
+		if bytes.IndexByte(out[from:], '\n') >= 0 {
+			return dst, ErrNewline
+		}
+		out = append(out, '\n')
 	}
-	b.WriteString(*item)
-	b.WriteByte('\n')
-	return nil
+	return out, nil
+}
+
+// lineFormat is the format of files whose records are lines.
+type lineFormat struct{}
+
+// Header implements stage.Format.
+func (lineFormat) Header() []byte { return nil }
+
+// Cut implements stage.Format.
+func (lineFormat) Cut(b []byte, n int) int {
+	if i := bytes.IndexByte(b[n-1:], '\n'); i >= 0 {
+		return n + i
+	}
+	return len(b)
 }

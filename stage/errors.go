@@ -11,6 +11,12 @@ import (
 // ErrEmpty is what First returns for a stream without items.
 var ErrEmpty = errors.New("penstock: the stream has no items")
 
+// ErrEnough is what a Writer's Write returns, wrapped or not, when nobody wants
+// more of what it writes, as when standard output goes to a command that has seen
+// enough. Run then stops the stream, closes the sink as at the end, and does not
+// fail; Summary.Enough tells.
+var ErrEnough = errors.New("the sink wants no more")
+
 // ErrGoexit is the cause of an item's failure when the user's function ended
 // its goroutine with runtime.Goexit (as testing.T.FailNow does). Where that is
 // the goroutine of Run itself, sinks are closed with it.

@@ -22,7 +22,8 @@ import (
 // comes after the items before it, which are written. If ctx ends, Run returns an
 // error that wraps its cause and writes nothing more; if it had ended before,
 // nothing is opened. Failures to write, to close the stream or to close the sink
-// fail the run; a panic in a sink is such a failure. The chunks that Run asks for
+// fail the run; a panic in a sink is such a failure. A sink that has had ErrEnough
+// ends the run early without failing it: see Summary.Enough. The chunks that Run asks for
 // grow as those of All do; at most one is held.
 //
 // Run panics if sink is nil.
@@ -109,6 +110,9 @@ func (r *run[T]) loop(ctx context.Context) error {
 			err = r.write(ctx)
 		}
 		switch {
+		case errors.Is(err, ErrEnough):
+			r.sum.Enough = true
+			return nil
 		case err != nil:
 			return err
 		case stop != nil:

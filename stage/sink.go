@@ -16,7 +16,8 @@ type Sink[T any] interface {
 // time.
 type Writer[T any] interface {
 	// Write takes the chunk's items and tokens. The chunk belongs to the caller
-	// again when Write returns.
+	// again when Write returns. ErrEnough ends the run without failing it; any
+	// other error fails it.
 	Write(ctx context.Context, c *Chunk[T]) error
 	// Close ends the output. With a nil cause it makes it final and returns any
 	// error of flushing, syncing or closing; with a cause it aborts and leaves
@@ -33,10 +34,13 @@ type Committer interface {
 	Commit(ctx context.Context, epoch uint64) error
 }
 
-// Encoder formats chunks as bytes.
+// Encoder formats chunks as bytes. One that implements Format too has files with a
+// header, or that can be cut.
 type Encoder[T any] interface {
-	// Encode appends the chunk's items to dst and returns it. It may be called by
-	// many goroutines at once.
+	// Encode appends the chunk's items to dst, each as a whole record, and returns
+	// it. It must not depend on the items before, nor keep or change the chunk. It
+	// may be called by many goroutines at once. If it fails or panics, it is called
+	// again with one item at a time, to tell which it was.
 	Encode(dst []byte, c *Chunk[T]) ([]byte, error)
 }
 

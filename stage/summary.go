@@ -18,6 +18,7 @@ type Summary struct {
 	Written      int64          // items that the sink took
 	Failed       int64          // items whose failure reached the run
 	DeadLettered int64          // failed items that went to the dead-letter sink
+	Enough       bool           // the sink wanted no more before the stream had ended: see ErrEnough
 	Elapsed      time.Duration
 }
 

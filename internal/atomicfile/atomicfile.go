@@ -18,13 +18,45 @@ import (
 type File struct {
 	f      *os.File
 	target string // the path to replace, symbolic links resolved; "" for a direct one
+	fault  Fault
 	done   bool
+}
+
+// Fault is asked, if it is not nil, before each operation on a file: what it
+// returns is what the operation fails with. Tests make disks full and broken with
+// it. A close that it fails happens all the same.
+type Fault func(op Op, name string) error
+
+// Op is an operation on a file.
+type Op string
+
+// The operations that can be made to fail.
+const (
+	Write      Op = "write"
+	Sync       Op = "sync"
+	Close      Op = "close"
+	Rename     Op = "rename"
+	SyncFolder Op = "sync the folder"
+)
+
+// before asks the fault about an operation, and otherwise does it. A failed
+// operation is named, without the path, which may be that of the temporary file.
+func (f Fault) before(op Op, name string, do func() error) error {
+	if f != nil {
+		if err := f(op, name); err != nil {
+			if op == Close {
+				err = errors.Join(err, do())
+			}
+			return pathless(string(op), err)
+		}
+	}
+	return pathless(string(op), do())
 }
 
 // Create begins to replace the file at path. An existing file keeps its mode, a
 // symbolic link stays one. What is not a regular file, such as a device or a
-// named pipe, is written to directly.
-func Create(path string) (*File, error) {
+// named pipe, is written to directly. Fault is nil but in tests.
+func Create(path string, fault Fault) (*File, error) {
 	target, mode, exists, err := resolve(path)
 	if err != nil {
 		return nil, err
@@ -34,7 +66,7 @@ func Create(path string) (*File, error) {
 		if err != nil {
 			return nil, pathless("open", err)
 		}
-		return &File{f: f}, nil
+		return &File{f: f, fault: fault}, nil
 	}
 	f, err := temporary(target, mode.Perm())
 	if err != nil {
@@ -46,7 +78,7 @@ func Create(path string) (*File, error) {
 			return nil, errors.Join(pathless("set the mode", err), discard(f))
 		}
 	}
-	return &File{f: f, target: target}, nil
+	return &File{f: f, target: target, fault: fault}, nil
 }
 
 // resolve finds out what is at path, and where that is.
@@ -94,9 +126,12 @@ func temporary(target string, mode fs.FileMode) (*os.File, error) {
 }
 
 // Write implements io.Writer.
-func (f *File) Write(p []byte) (int, error) {
-	n, err := f.f.Write(p)
-	return n, pathless("write", err)
+func (f *File) Write(p []byte) (n int, err error) {
+	err = f.fault.before(Write, f.f.Name(), func() (err error) {
+		n, err = f.f.Write(p)
+		return err
+	})
+	return n, err
 }
 
 // Commit makes what was written durable and puts it in the old file's place. If
@@ -107,19 +142,23 @@ func (f *File) Commit() error {
 		return fs.ErrClosed
 	}
 	f.done = true
+	name := f.f.Name()
 	if f.target == "" {
-		return errors.Join(pathless("sync", syncDirect(f.f)), pathless("close", f.f.Close()))
+		err := f.fault.before(Sync, name, func() error { return syncDirect(f.f) })
+		return errors.Join(err, f.fault.before(Close, name, f.f.Close))
 	}
-	if err := f.f.Sync(); err != nil {
-		return errors.Join(pathless("sync", err), discard(f.f))
+	err := f.fault.before(Sync, name, f.f.Sync)
+	if err == nil {
+		err = f.fault.before(Close, name, f.f.Close)
 	}
-	if err := f.f.Close(); err != nil {
-		return errors.Join(pathless("close", err), discard(f.f))
+	if err == nil {
+		err = f.fault.before(Rename, name, func() error { return os.Rename(name, f.target) })
 	}
-	if err := os.Rename(f.f.Name(), f.target); err != nil {
-		return errors.Join(pathless("rename", err), discard(f.f))
+	if err != nil {
+		return errors.Join(err, discard(f.f))
 	}
-	return pathless("sync the folder", syncFolder(filepath.Dir(f.target)))
+	dir := filepath.Dir(f.target)
+	return f.fault.before(SyncFolder, dir, func() error { return syncFolder(dir) })
 }
 
 // Abort gives the new content up and leaves the old file as it was. After a
@@ -159,14 +198,19 @@ func syncDirect(f *os.File) error {
 
 // syncFolder makes a rename durable.
 func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // a folder cannot be opened there
-	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(syncOpen(d), d.Close())
+}
+
+// syncOpen syncs an open folder.
+func syncOpen(d *os.File) error {
+	if runtime.GOOS == "windows" {
+		return nil // it has no such thing
+	}
+	return d.Sync()
 }
 
 // pathless is an error of package os with what was being done but without the

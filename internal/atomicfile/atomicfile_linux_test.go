@@ -8,7 +8,7 @@ import (
 )
 
 func TestFullDevice(t *testing.T) {
-	f, err := Create("/dev/full")
+	f, err := Create("/dev/full", nil)
 	require.NoError(t, err)
 	_, err = f.Write([]byte("x"))
 	require.ErrorIs(t, err, syscall.ENOSPC)

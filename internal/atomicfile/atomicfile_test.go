@@ -28,7 +28,7 @@ func names(t *testing.T, dir string) (names []string) {
 
 func create(t *testing.T, path, content string) *File {
 	t.Helper()
-	f, err := Create(path)
+	f, err := Create(path, nil)
 	require.NoError(t, err)
 	_, err = io.WriteString(f, content)
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestLinkIsKept(t *testing.T) {
 	dir := t.TempDir()
 	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
 	require.NoError(t, os.Symlink("target", link))
-	_, err := Create(link)
+	_, err := Create(link, nil)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.EqualError(t, err, "a link to nothing: file does not exist")
 
@@ -109,14 +109,14 @@ func TestLinkIsKept(t *testing.T) {
 
 func TestCreateErrors(t *testing.T) {
 	dir := t.TempDir()
-	_, err := Create(dir)
+	_, err := Create(dir, nil)
 	require.ErrorIs(t, err, syscall.EISDIR)
-	_, err = Create(filepath.Join(dir, "missing", "out"))
+	_, err = Create(filepath.Join(dir, "missing", "out"), nil)
 	require.EqualError(t, err, "folder "+filepath.Join(dir, "missing")+": no such file or directory")
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = Create(filepath.Join(file, "out"))
+	_, err = Create(filepath.Join(file, "out"), nil)
 	require.ErrorIs(t, err, syscall.ENOTDIR)
 	assert.Equal(t, []string{"file"}, names(t, dir))
 }

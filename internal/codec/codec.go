@@ -1,6 +1,7 @@
 // Package codec reads and writes compressed data for the sources and sinks of
 // files: gzip and zstd, recognised by their first bytes when reading and chosen
-// by the file's name when writing. It starts no goroutine.
+// by the file's name when writing. A Reader starts no goroutine, a Writer joins
+// its own before Close or Abort returns.
 package codec
 
 import (
@@ -172,21 +173,3 @@ func (r *Reader) Close() {
 		r.zst.Close()
 	}
 }
-
-// NewWriter returns a writer that compresses into w by the file's name: gzip
-// for .gz, zstd for .zst, anything else unchanged. Closing it completes the
-// data and leaves w open; to give up, drop it.
-func NewWriter(w io.Writer, name string) (io.WriteCloser, error) {
-	switch kindOf(name) {
-	case gz:
-		return gzip.NewWriter(w), nil
-	case zst:
-		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true))
-	default:
-		return nopCloser{w}, nil
-	}
-}
-
-type nopCloser struct{ io.Writer }
-
-func (nopCloser) Close() error { return nil }

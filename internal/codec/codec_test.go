@@ -17,7 +17,7 @@ import (
 func pack(t *testing.T, name, text string) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w, err := NewWriter(&b, name)
+	w, err := NewWriter(&b, name, WriterOptions{})
 	require.NoError(t, err)
 	_, err = io.WriteString(w, text)
 	require.NoError(t, err)

@@ -57,7 +57,7 @@ func (s *sink[T]) Open(_ context.Context, restore json.RawMessage) (stage.Writer
 	if len(restore) > 0 {
 		return nil, fmt.Errorf("sink: %v: %w", s, errNoResume)
 	}
-	out, err := atomicfile.Create(s.path)
+	out, err := atomicfile.Create(s.path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("sink: %s: %w", s.path, err)
 	}
