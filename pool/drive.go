@@ -48,12 +48,16 @@ func (w *worker[A, B]) drive() {
 	w.running = false
 	if w.root == nil { // nobody asks any more where an item came from
 		j.out.Tokens, w.in.Tokens = w.in.Tokens, j.out.Tokens
+		w.recycle()
 	}
 	w.publish()
 	w.slot.yield()
 	if w.timed {
 		w.timed = false
 		run := time.Since(w.since)
+		if c.fill != nil && 4*n >= 3*w.asked {
+			n = max(n, w.asked) // a block that was asked for by bytes is full with about as many items
+		}
 		if c.sizer.observe(w.asked, n, w.pullTime, run) {
 			c.resize()
 		}
@@ -107,6 +111,15 @@ func (w *worker[A, B]) load() {
 	if c.spec.eager && !c.watch(w, place{j.ticket, w.pos}) {
 		w.m.Abandoned += int64(w.end - w.pos)
 		w.pos, w.errs = w.end, len(w.errors)
+	}
+}
+
+// recycle gives the block of a chunk whose items were let go back to the source.
+// A failure may refer to its item, and so keeps the block.
+func (w *worker[A, B]) recycle() {
+	if out := &w.job.out; w.kernel.lets && w.c.reuse != nil && out.Block != nil && len(out.Errors) == 0 && w.pos >= w.end {
+		w.c.reuse(out.Block)
+		out.Block = nil
 	}
 }
 

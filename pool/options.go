@@ -49,8 +49,9 @@ func notNegative[N int | int64](fn, argument string, n N) {
 // ChunkSize fixes how many items a worker pulls in one step; a chunk's results
 // and errors leave together. A size above the in-flight budget is cut to it. 0,
 // the default, means automatic: start at 1, aim for a few hundred microseconds
-// a chunk, at most 1024 items and 1 MiB, and never more than the budget divided
-// by the workers. ChunkSize panics if n is negative.
+// a chunk, at most 1024 items (8192 where they are made from a block) and 1 MiB,
+// and never more than the budget divided by the workers. ChunkSize panics if n is
+// negative.
 func ChunkSize(n int) Option {
 	notNegative("ChunkSize", "n", n)
 	return option(func(c *config) { c.chunk = n })
@@ -59,8 +60,9 @@ func ChunkSize(n int) Option {
 // InFlight bounds the items that were pulled from the source and not yet let go
 // by the consumer: read ahead, queued, running, waiting for their turn and
 // handed out. The bound is exact. 0, the default, means the larger of 64 items
-// and 4 x workers x the current chunk, at most 4096 x workers. InFlight panics
-// if items is negative.
+// and 4 x workers x the current chunk, at most 4096 x workers; of a source of
+// blocks (files) 4 x workers blocks, of no more than 8192 items or 1 MiB each.
+// InFlight panics if items is negative.
 func InFlight(items int) Option {
 	notNegative("InFlight", "items", items)
 	return option(func(c *config) { c.items = items })

@@ -18,13 +18,14 @@ type files struct {
 	opts   *options
 	paths  []string
 	reader *blocks.Reader
+	tally  *blocks.Tally
+	memory blocks.Memory
 	header func(part int, record string) error // nil: files have no header
 
-	part    int          // the file that is read
-	close   func() error // it, when it is open
-	headers int64        // records of it that were its header
-	wanted  bool         // its header is still to be read
-	first   int64        // the ordinal of the next record
+	size   blockSize
+	part   int          // the file that is read
+	close  func() error // it, when it is open
+	wanted bool         // its header is still to be read
 }
 
 // openFiles finds the files and prepares to read them; none is opened yet.
@@ -33,44 +34,62 @@ func openFiles(opts *options, split blocks.Splitter) (*files, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &files{opts: opts, paths: paths, reader: blocks.New(split, opts.maxRecord)}, nil
+	f := &files{opts: opts, paths: paths, size: blockSize{fixed: opts.blockSize}}
+	f.reader = blocks.New(split, opts.maxRecord)
+	f.reader.Use(&f.memory)
+	var count func([]byte) int64
+	if c, ok := split.(blocks.Counter); ok {
+		count = c.Count
+	}
+	f.tally = blocks.NewTally(count)
+	return f, nil
 }
 
 // next takes the next block. A block without data is a record over the limit.
-func (f *files) next(ctx context.Context, limit stage.Limit) (blocks.Block, stage.Token, error) {
-	want, records := f.opts.blockSize, limit.Items
-	if limit.Bytes > 0 {
-		want, records = int(min(limit.Bytes, blocks.MaxSize)), 0
-	}
+// The token says where the block is; its number in the tally stands for the
+// ordinal that settle will find out.
+func (f *files) next(ctx context.Context, limit stage.Limit) ([]byte, stage.Token, error) {
+	want, records := f.size.of(limit)
 	for {
 		if ctx.Err() != nil {
-			return blocks.Block{}, stage.Token{}, context.Cause(ctx)
+			return nil, stage.Token{}, context.Cause(ctx)
 		}
 		if f.close == nil {
 			if f.part == len(f.paths) {
-				return blocks.Block{}, stage.Token{}, io.EOF
+				return nil, stage.Token{}, io.EOF
 			}
 			if err := f.open(); err != nil {
-				return blocks.Block{}, stage.Token{}, &Error{File: f.name(), Err: pathless(err)}
+				return nil, stage.Token{}, &Error{File: f.name(), Err: pathless(err)}
 			}
 		}
 		b, err := f.block(ctx, want, records)
 		switch err {
 		case nil:
-			t := stage.Token{First: f.first, N: b.Records, At: stage.Position{
-				Part: int32(f.part), Offset: b.Offset, Record: b.Record - f.headers, Key: f.name(),
-			}}
-			f.first += b.Records
-			return b, t, nil
+			t := stage.Token{
+				First: f.tally.Add(b, int32(f.part)), N: b.Records,
+				At: stage.Position{Part: int32(f.part), Offset: b.Offset, Key: f.name()},
+			}
+			return b.Data, t, nil
 		case io.EOF:
 			if err := f.leave(); err != nil {
-				return blocks.Block{}, stage.Token{}, err
+				return nil, stage.Token{}, err
 			}
 			f.part++
 		default:
-			return blocks.Block{}, stage.Token{}, err
+			return nil, stage.Token{}, err
 		}
 	}
+}
+
+// settle makes the token of a block that was taken final: it says which records
+// it holds. block is its data. A worker does that; it waits for none.
+func (f *files) settle(t *stage.Token, block []byte) blocks.Counted {
+	if t.N < 0 {
+		t.N = f.tally.Count(block) // not with the tally's lock held
+	}
+	c := f.tally.Settle(t.First, t.N)
+	t.First, t.N, t.At.Record = c.First, c.Records, c.Record
+	return c
 }
 
 // block takes the next block of the file that is open, its header first.
@@ -89,7 +108,7 @@ func (f *files) block(ctx context.Context, want, records int) (blocks.Block, err
 		if err != nil {
 			return b, &Error{File: f.name(), Err: fmt.Errorf("header: %w", err)}
 		}
-		f.wanted, f.headers = false, 1
+		f.wanted = false
 	}
 	b, err := f.reader.Next(ctx, want, records)
 	return b, f.failed(ctx, err)
@@ -104,7 +123,7 @@ func (f *files) failed(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return &Error{
-		File: f.name(), Record: f.reader.Records() - f.headers + 1, Byte: f.reader.Bytes(), Err: pathless(err),
+		File: f.name(), Record: f.tally.Records(int32(f.part)) + 1, Byte: f.reader.Bytes(), Err: pathless(err),
 	}
 }
 
@@ -119,7 +138,7 @@ func (f *files) name() string {
 // open opens the next file.
 func (f *files) open() error {
 	path := f.paths[f.part]
-	f.headers, f.wanted = 0, f.header != nil
+	f.wanted = f.header != nil
 	if path == stdin {
 		file := os.Stdin
 		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
@@ -178,35 +197,48 @@ func (f *files) leave() error {
 	return nil
 }
 
-// filesPuller makes a Filler of files: pulling takes a block, filling makes
-// items of it.
+// filesPuller makes a Filler of files: pulling takes a block, filling counts its
+// records and makes items of them.
 type filesPuller[T any] struct {
 	*files
-	fill func(*stage.Chunk[T]) error
+	fill  func(*stage.Chunk[T]) error
+	views bool // whoever is done with the items may recycle their block
 }
 
 func (p *filesPuller[T]) Pull(ctx context.Context, into *stage.Chunk[T], max stage.Limit) error {
 	into.Reset()
-	b, t, err := p.next(ctx, max)
+	block, t, err := p.next(ctx, max)
 	if err != nil {
 		return err
 	}
 	into.Tokens = append(into.Tokens, t)
-	into.Block = b.Data
-	if b.Data == nil {
-		into.Fail(itemError(t, 0, 0, nil, tooLong(b.Long, p.opts.maxRecord, b.Open)))
-	}
+	into.Block = block
 	return nil
 }
 
 // Fill implements stage.Filler.
 func (p *filesPuller[T]) Fill(_ context.Context, c *stage.Chunk[T]) error {
-	if c.Block == nil {
+	if len(c.Tokens) == 0 {
+		return nil // the input's end
+	}
+	t := &c.Tokens[0]
+	counted := p.settle(t, c.Block)
+	switch {
+	case counted.Long > 0:
+		c.Fail(itemError(*t, 0, 0, nil, tooLong(counted.Long, p.opts.maxRecord, counted.Open)))
+		return nil
+	case t.N == 0: // blank lines
+		c.Tokens, c.Block = c.Tokens[:0], nil
 		return nil
 	}
 	err := p.fill(c)
-	c.Block = nil // items are views of it: it must not be recycled
+	if !p.views {
+		c.Block = nil // the items may be kept: it must not be recycled
+	}
 	return err
 }
+
+// Recycle takes back the block of a chunk whose items nobody uses any more.
+func (p *filesPuller[T]) Recycle(block []byte) { p.memory.Free(block) }
 
 func (p *filesPuller[T]) Close() error { return p.leave() }

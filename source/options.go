@@ -9,10 +9,7 @@ import (
 	"github.com/penstock-go/penstock/internal/blocks"
 )
 
-const (
-	defaultMaxRecord = 16 << 20
-	defaultBlockSize = 64 << 10
-)
+const defaultMaxRecord = 16 << 20
 
 // Option is a setting of a source of files.
 type Option interface{ set(*options) }
@@ -21,7 +18,7 @@ type Option interface{ set(*options) }
 type options struct {
 	paths     []string
 	maxRecord int
-	blockSize int
+	blockSize int // 0: automatic
 	comma     rune
 	decode    func(line []byte, into any) error
 }
@@ -36,7 +33,7 @@ func (o option) set(s *options) { o.fn(s) }
 
 // settings applies the options. It panics on one that the verb does not have.
 func settings(verb, path string, opts []Option) *options {
-	s := &options{paths: []string{path}, maxRecord: defaultMaxRecord, blockSize: defaultBlockSize, comma: ','}
+	s := &options{paths: []string{path}, maxRecord: defaultMaxRecord, comma: ','}
 	for _, opt := range opts {
 		o, ok := opt.(option)
 		if !ok {
@@ -65,12 +62,16 @@ func MaxRecord(bytes int) Option {
 	return option{name: "MaxRecord", fn: func(s *options) { s.maxRecord = bytes }}
 }
 
-// BlockSize is about how many bytes are taken from a file at a time when who
-// pulls does not say: a block is as many whole records as fit, and at least one.
-// The default, and what 0 means, is 64 KiB. BlockSize panics if bytes is negative
-// or more than 1 GiB.
+// BlockSize fixes about how many bytes are taken from a file at a time: a block
+// is as many whole records as fit, and at least one. The default, and what 0
+// means, is automatic: about as many bytes as whoever pulls asks for, a power of
+// two up to 256 KiB that does not shrink at once (a pool asks for what takes its
+// workers a few hundred microseconds), and 64 KiB if it does not say. Either way a
+// block has no more records than were asked for where only records were: the first
+// blocks of a pool's call, and all of them with a budget of items. BlockSize panics
+// if bytes is negative or more than 1 GiB.
 func BlockSize(bytes int) Option {
-	bytes = size("BlockSize", bytes, defaultBlockSize)
+	bytes = size("BlockSize", bytes, 0)
 	return option{name: "BlockSize", fn: func(s *options) { s.blockSize = bytes }}
 }
 

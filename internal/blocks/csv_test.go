@@ -99,7 +99,7 @@ func TestCSVOpenQuoteOverTheLimit(t *testing.T) {
 	assert.Equal(t, "a,b\n", string(b.Data))
 	b, err = r.Next(t.Context(), 4, 0)
 	require.NoError(t, err)
-	assert.Equal(t, Block{Offset: 4, Record: 1, Records: 1, Long: int64(len(text) - 4), Open: true}, b)
+	assert.Equal(t, Block{Offset: 4, Records: 1, Long: int64(len(text) - 4), Open: true}, b)
 	_, err = r.Next(t.Context(), 4, 0)
 	require.ErrorIs(t, err, io.EOF)
 }

@@ -1,0 +1,36 @@
+package source
+
+import (
+	"math/bits"
+
+	"github.com/penstock-go/penstock/stage"
+)
+
+const (
+	defaultBlockSize = 64 << 10
+	maxBlockSize     = 256 << 10 // of the automatic one
+)
+
+// blockSize chooses how large the next block should be.
+type blockSize struct {
+	fixed int // 0: automatic
+	last  int // the last automatic size
+}
+
+// of is how many bytes the next block should have, and how many records at most
+// (0: any number).
+func (s *blockSize) of(limit stage.Limit) (want, records int) {
+	switch {
+	case limit.Bytes <= 0:
+		if s.fixed > 0 {
+			return s.fixed, limit.Items
+		}
+		return defaultBlockSize, limit.Items
+	case s.fixed > 0:
+		return s.fixed, 0
+	}
+	// A pool's wish jumps whenever the system stops a worker for a while. Powers of
+	// two that change in steps keep the blocks' memory in use.
+	s.last = max(1<<(bits.Len64(uint64(min(limit.Bytes, maxBlockSize)))-1), s.last/2)
+	return s.last, 0
+}
