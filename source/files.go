@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -20,6 +21,7 @@ type files struct {
 	reader *blocks.Reader
 	tally  *blocks.Tally
 	memory blocks.Memory
+	limits *codec.Limits
 	header func(part int, record string) error // nil: files have no header
 
 	size   blockSize
@@ -34,7 +36,7 @@ func openFiles(opts *options, split blocks.Splitter) (*files, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &files{opts: opts, paths: paths, size: blockSize{fixed: opts.blockSize}}
+	f := &files{opts: opts, paths: paths, limits: opts.unpack.limits(), size: blockSize{fixed: opts.blockSize}}
 	f.reader = blocks.New(split, opts.maxRecord)
 	f.reader.Use(&f.memory)
 	var count func([]byte) int64
@@ -144,7 +146,7 @@ func (f *files) open() error {
 		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
 			f.read(file, false)
 		} else {
-			f.readLive(newLive(path, false, func() (*os.File, error) { return file, nil }))
+			f.readLive(newLive(path, f.limits, false, func() (*os.File, error) { return file, nil }))
 		}
 		return nil
 	}
@@ -155,7 +157,7 @@ func (f *files) open() error {
 	case info.IsDir():
 		return syscall.EISDIR
 	case !info.Mode().IsRegular():
-		f.readLive(newLive(path, true, func() (*os.File, error) { return os.Open(path) }))
+		f.readLive(newLive(path, f.limits, true, func() (*os.File, error) { return os.Open(path) }))
 		return nil
 	}
 	file, err := os.Open(path)
@@ -168,7 +170,7 @@ func (f *files) open() error {
 
 // read begins to read a regular file.
 func (f *files) read(file *os.File, owned bool) {
-	body := codec.NewReader(file, f.paths[f.part])
+	body := codec.NewReader(file, f.paths[f.part], f.limits, runtime.GOMAXPROCS(0))
 	f.reader.Reset(func(_ context.Context, p []byte) (int, error) { return body.Read(p) }, false)
 	f.close = func() error {
 		body.Close()

@@ -19,6 +19,7 @@ type options struct {
 	paths     []string
 	maxRecord int
 	blockSize int // 0: automatic
+	unpack    decompression
 	comma     rune
 	decode    func(line []byte, into any) error
 }
