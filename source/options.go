@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/penstock-go/penstock/internal/blocks"
 )
@@ -20,28 +19,29 @@ type options struct {
 	maxRecord int
 	blockSize int // 0: automatic
 	unpack    decompression
-	comma     rune
+	csv       csvOptions
 	decode    func(line []byte, into any) error
 }
 
 type option struct {
 	name string
 	fn   func(*options)
-	only string // the one verb that it is for
+	only []string // the verbs that it is for, nil: all
 }
 
 func (o option) set(s *options) { o.fn(s) }
 
 // settings applies the options. It panics on one that the verb does not have.
 func settings(verb, path string, opts []Option) *options {
-	s := &options{paths: []string{path}, maxRecord: defaultMaxRecord, comma: ','}
+	s := &options{paths: []string{path}, maxRecord: defaultMaxRecord}
+	s.csv.dialect.Comma, s.csv.dialect.Quote = ',', '"'
 	for _, opt := range opts {
 		o, ok := opt.(option)
 		if !ok {
 			panic("penstock: source." + verb + ": an option is nil")
 		}
-		if o.only != "" && o.only != verb {
-			panic("penstock: source." + verb + ": " + o.name + " is an option of " + o.only + " only")
+		if o.only != nil && !slices.Contains(o.only, verb) {
+			panic("penstock: source." + verb + ": " + o.name + " is an option of " + strings.Join(o.only, ", ") + " only")
 		}
 		o.set(s)
 	}
@@ -87,16 +87,6 @@ func size(name string, bytes, def int) int {
 	return bytes
 }
 
-// Comma is what separates the fields of a [CSV] source: any character but a
-// quote, a carriage return or a newline. The default is a comma. Comma panics if
-// r cannot separate fields.
-func Comma(r rune) Option {
-	if r == 0 || r == '"' || r == '\r' || r == '\n' || !utf8.ValidRune(r) || r == utf8.RuneError {
-		panic(fmt.Sprintf("penstock: source.Comma: r is %q, which cannot separate fields", r))
-	}
-	return option{name: "Comma", only: "CSV", fn: func(s *options) { s.comma = r }}
-}
-
 // Decoder is the function with which an [NDJSON] source decodes a line; the
 // default is Unmarshal of github.com/go-json-experiment/json. into is a pointer
 // to the zero value of an item. The function must not change line; what it
@@ -104,7 +94,7 @@ func Comma(r rune) Option {
 // panics if decode is nil.
 func Decoder(decode func(line []byte, into any) error) Option {
 	notNil(decode == nil, "Decoder: decode")
-	return option{name: "Decoder", only: "NDJSON", fn: func(s *options) { s.decode = decode }}
+	return option{name: "Decoder", only: []string{"NDJSON"}, fn: func(s *options) { s.decode = decode }}
 }
 
 // detail is what a plan says of the files.
