@@ -22,6 +22,9 @@
 // [MaxTotal] and [MaxWindow]. Data that ends in the middle of a member or frame is
 // an error, never a shorter file.
 //
+// [Split] cuts files into sections that other goroutines or processes read with
+// [Within]; together they give the records of the whole.
+//
 // What is wrong with one record (it is too long, its JSON is invalid, a field
 // does not fit) is an error of that item, a *stage.ItemError that names file,
 // record and byte, and the stream goes on with the next record. What is wrong

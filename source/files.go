@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,7 +18,8 @@ import (
 // files takes blocks of whole records from one file after the other.
 type files struct {
 	opts   *options
-	paths  []string
+	paths  []string // by part
+	inputs []FileSection
 	reader *blocks.Reader
 	tally  *blocks.Tally
 	memory blocks.Memory
@@ -25,20 +27,30 @@ type files struct {
 	header func(part int, record string) error // nil: files have no header
 
 	size   blockSize
-	part   int          // the file that is read
+	input  int          // which of the inputs is read
+	part   int          // its part
 	close  func() error // it, when it is open
 	wanted bool         // its header is still to be read
+	before bool         // and so is what comes before the section
+	lines  bool         // every newline ends a record, and no file has a header
 }
 
 // openFiles finds the files and prepares to read them; none is opened yet.
 func openFiles(opts *options, split blocks.Splitter) (*files, error) {
-	paths, err := expand(opts.paths)
+	inputs, err := opts.inputs()
 	if err != nil {
 		return nil, err
 	}
-	f := &files{opts: opts, paths: paths, limits: opts.unpack.limits(), size: blockSize{fixed: opts.blockSize}}
+	f := &files{opts: opts, inputs: inputs, limits: opts.unpack.limits(), size: blockSize{fixed: opts.blockSize}}
 	f.reader = blocks.New(split, opts.maxRecord)
 	f.reader.Use(&f.memory)
+	_, f.lines = split.(*blocks.Lines)
+	if n := len(inputs); n > 0 {
+		f.paths = make([]string, inputs[n-1].Part+1)
+	}
+	for _, in := range inputs {
+		f.paths[in.Part] = in.Path
+	}
 	var count func([]byte) int64
 	if c, ok := split.(blocks.Counter); ok {
 		count = c.Count
@@ -57,9 +69,10 @@ func (f *files) next(ctx context.Context, limit stage.Limit) ([]byte, stage.Toke
 			return nil, stage.Token{}, context.Cause(ctx)
 		}
 		if f.close == nil {
-			if f.part == len(f.paths) {
+			if f.input == len(f.inputs) {
 				return nil, stage.Token{}, io.EOF
 			}
+			f.part = int(f.inputs[f.input].Part)
 			if err := f.open(); err != nil {
 				return nil, stage.Token{}, &Error{File: f.name(), Err: pathless(err)}
 			}
@@ -76,7 +89,7 @@ func (f *files) next(ctx context.Context, limit stage.Limit) ([]byte, stage.Toke
 			if err := f.leave(); err != nil {
 				return nil, stage.Token{}, err
 			}
-			f.part++
+			f.input++
 		default:
 			return nil, stage.Token{}, err
 		}
@@ -111,6 +124,11 @@ func (f *files) block(ctx context.Context, want, records int) (blocks.Block, err
 			return b, &Error{File: f.name(), Err: fmt.Errorf("header: %w", err)}
 		}
 		f.wanted = false
+	}
+	if f.before {
+		if err := f.skip(ctx); err != nil {
+			return blocks.Block{}, f.failed(ctx, err)
+		}
 	}
 	b, err := f.reader.Next(ctx, want, records)
 	return b, f.failed(ctx, err)
@@ -164,7 +182,9 @@ func (f *files) open() error {
 	if err != nil {
 		return err
 	}
-	f.read(file, true)
+	if err := f.section(file, info.Size()); err != nil {
+		return errors.Join(err, file.Close())
+	}
 	return nil
 }
 
@@ -172,6 +192,7 @@ func (f *files) open() error {
 func (f *files) read(file *os.File, owned bool) {
 	body := codec.NewReader(file, f.paths[f.part], f.limits, runtime.GOMAXPROCS(0))
 	f.reader.Reset(func(_ context.Context, p []byte) (int, error) { return body.Read(p) }, false)
+	f.before = false
 	f.close = func() error {
 		body.Close()
 		if owned {
@@ -183,6 +204,7 @@ func (f *files) read(file *os.File, owned bool) {
 
 func (f *files) readLive(l *live) {
 	f.reader.Reset(l.read, true)
+	f.before = false
 	f.close = l.close
 }
 

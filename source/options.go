@@ -19,7 +19,9 @@ type options struct {
 	maxRecord int
 	blockSize int // 0: automatic
 	unpack    decompression
+	section   Section // nil: the paths
 	csv       csvOptions
+	validate  bool
 	decode    func(line []byte, into any) error
 }
 
@@ -87,14 +89,15 @@ func size(name string, bytes, def int) int {
 	return bytes
 }
 
-// Decoder is the function with which an [NDJSON] source decodes a line; the
+// Decoder is the function with which an [NDJSON] source decodes a line, and a
+// [JSON] source an element; the
 // default is Unmarshal of github.com/go-json-experiment/json. into is a pointer
 // to the zero value of an item. The function must not change line; what it
 // decodes may refer to it. It is called by several goroutines at once. Decoder
 // panics if decode is nil.
 func Decoder(decode func(line []byte, into any) error) Option {
 	notNil(decode == nil, "Decoder: decode")
-	return option{name: "Decoder", only: []string{"NDJSON"}, fn: func(s *options) { s.decode = decode }}
+	return option{name: "Decoder", only: []string{"NDJSON", "JSON"}, fn: func(s *options) { s.decode = decode }}
 }
 
 // detail is what a plan says of the files.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"strings"
 )
 
@@ -81,11 +82,13 @@ type Reader struct {
 	skipping bool
 	skipped  int64 // bytes of the record that is skipped
 	offset   int64 // where buf[start] is, or the record that is skipped begins
+	until    int64 // hand on no record that begins behind this, but for the first of an input
+	handed   bool  // a record was handed on
 }
 
 // New returns a Reader without an input; see Reset.
 func New(split Splitter, maxRecord int) *Reader {
-	return &Reader{split: split, maxRecord: maxRecord, memory: new(Memory)}
+	return &Reader{split: split, maxRecord: maxRecord, memory: new(Memory), until: math.MaxInt64}
 }
 
 // Use makes the reader take the memory of its blocks from memory.
@@ -95,8 +98,19 @@ func (r *Reader) Use(memory *Memory) { r.memory = memory }
 // does not wait for a full block.
 func (r *Reader) Reset(read ReadFunc, live bool) {
 	r.split.Reset()
-	*r = Reader{split: r.split, maxRecord: r.maxRecord, memory: r.memory, buf: r.buf, read: read, live: live}
+	*r = Reader{split: r.split, maxRecord: r.maxRecord, memory: r.memory, buf: r.buf, read: read, live: live, until: math.MaxInt64}
 }
+
+// Begin says that the input, which was just set, begins offset bytes into a file.
+func (r *Reader) Begin(offset int64) { r.offset, r.begun, r.handed = offset, true, true }
+
+// Until makes Next return io.EOF before a record that begins more than offset
+// bytes into the input. The first record of a file begins at 0, also behind a byte
+// order mark.
+func (r *Reader) Until(offset int64) { r.until = offset }
+
+// past reports whether the next record begins behind the end.
+func (r *Reader) past() bool { return r.offset > r.until && r.handed && !r.skipping }
 
 // Bytes is how many bytes were read, the part of a record that no block holds
 // included.
@@ -117,6 +131,9 @@ func (r *Reader) Next(ctx context.Context, want, records int) (Block, error) {
 			return b, nil
 		} else if r.skipping {
 			continue
+		}
+		if r.past() {
+			return Block{}, io.EOF
 		}
 		if r.err != nil {
 			return Block{}, r.err
@@ -142,8 +159,11 @@ func (r *Reader) cut(want, records int) (Block, bool) {
 			r.offset += int64(len(bom))
 		}
 	}
-	for r.start < r.end {
+	for r.start < r.end && !r.past() {
 		data := r.buf[r.start:r.end]
+		if left := r.until - r.offset; left < int64(want) {
+			want = int(max(1, left))
+		}
 		enough := len(data) >= want || r.live || r.err != nil
 		if !enough && records <= 0 {
 			return Block{}, false
@@ -161,6 +181,7 @@ func (r *Reader) cut(want, records int) (Block, bool) {
 	}
 	data := r.buf[r.start:r.end]
 	switch {
+	case r.past():
 	case len(data) > r.maxRecord:
 		r.skipping = true
 	case len(data) > 0 && r.err == io.EOF:
@@ -176,6 +197,7 @@ func (r *Reader) cut(want, records int) (Block, bool) {
 func (r *Reader) take(n int, count int64, want int) Block {
 	b := Block{Offset: r.offset, Records: count}
 	r.offset += int64(n)
+	r.handed = true
 	rest := r.buf[r.start+n : r.end]
 	switch {
 	case count == 0:
@@ -211,7 +233,7 @@ func (r *Reader) skip() (b Block, ended bool) {
 	b = Block{Offset: r.offset, Records: 1, Long: long, Open: !ended && r.split.Open()}
 	r.skipping = false
 	r.offset += r.skipped
-	r.skipped = 0
+	r.skipped, r.handed = 0, true
 	return b, true
 }
 
