@@ -14,9 +14,13 @@
 //
 // # Files
 //
-// A path is a file, a pattern ("logs/**/*.log", "part-{a,b}.csv.zst") or "-" for
-// standard input. Files that a pattern matches come in lexical order; a file
-// whose name is the pattern itself wins. Files are read one after the other.
+// A path is a file, a folder, a pattern ("logs/**/*.log", "part-{a,b}.csv.zst") or
+// "-" for standard input. Files that a pattern matches come in lexical order; a
+// file whose name is the pattern itself wins. A folder stands for all regular files
+// in it and in the folders below it, in lexical order of their paths; names that
+// begin with a dot are passed over, and links to folders are not followed. A folder
+// without files is an error, as is one that cannot be read. Files are read one
+// after the other.
 // gzip (all members) and zstd (all frames) are recognised by their first bytes,
 // whatever the name is. What they may decompress to is bounded; see [MaxRatio],
 // [MaxTotal] and [MaxWindow]. Data that ends in the middle of a member or frame is

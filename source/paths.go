@@ -4,9 +4,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/bmatcuk/doublestar/v4"
 )
@@ -19,7 +19,7 @@ const (
 )
 
 // expand finds the files that the paths name, in the paths' order, those of a
-// pattern in lexical order.
+// pattern or folder in lexical order.
 func expand(paths []string) ([]string, error) {
 	var files []string
 	for _, path := range paths {
@@ -30,7 +30,11 @@ func expand(paths []string) ([]string, error) {
 		info, err := os.Stat(path)
 		switch {
 		case err == nil && info.IsDir():
-			return nil, &Error{File: path, Err: syscall.EISDIR}
+			inside, err := below(path)
+			if err != nil {
+				return nil, &Error{File: path, Err: err}
+			}
+			files = append(files, inside...)
 		case err == nil:
 			files = append(files, path)
 		case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, `*?[{\`):
@@ -50,6 +54,40 @@ func expand(paths []string) ([]string, error) {
 // an error, so that nothing is left out in silence.
 func match(pattern string) ([]string, error) {
 	files, err := doublestar.FilepathGlob(pattern, doublestar.WithFilesOnly(), doublestar.WithFailOnIOErrors())
+	if err == nil && len(files) == 0 {
+		err = ErrNoMatch
+	}
+	slices.Sort(files)
+	return files, err
+}
+
+// below finds the regular files in a folder and the folders in it. Names that
+// begin with a dot are passed over; a link to a file is one, a link to a folder is
+// not followed. What cannot be looked at is an error, as with match.
+func below(dir string) (files []string, err error) {
+	if info, err := os.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		dir += string(filepath.Separator) // the folder that was named, though by a link
+	}
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case path != dir && strings.HasPrefix(entry.Name(), "."):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case entry.Type()&fs.ModeSymlink != 0 && path != dir:
+			info, err := os.Stat(path)
+			if err == nil && info.Mode().IsRegular() {
+				files = append(files, path)
+			}
+			return err
+		case entry.Type().IsRegular():
+			files = append(files, path)
+		}
+		return nil
+	})
 	if err == nil && len(files) == 0 {
 		err = ErrNoMatch
 	}
