@@ -19,6 +19,12 @@ type format[T any] interface {
 	decode(record string, into *T) error
 }
 
+// enclosed is a format whose records have something around them.
+type enclosed interface {
+	// inner is where in the record that next found last the item's text is.
+	inner(record string) (from, to int)
+}
+
 // filling is the work of turning one block into items. It can be taken up again
 // after a panic.
 type filling[T any] struct {
@@ -54,6 +60,7 @@ func (f *filling[T]) some(c *stage.Chunk[T]) {
 		}
 	}()
 	var zero T
+	enclosed, _ := f.format.(enclosed)
 	for f.pos < len(f.text) {
 		n, blank := f.format.next(f.text[f.pos:])
 		f.at = f.pos
@@ -62,6 +69,11 @@ func (f *filling[T]) some(c *stage.Chunk[T]) {
 			continue
 		}
 		f.raw = strings.TrimSuffix(f.text[f.at:f.pos], "\n")
+		if enclosed != nil {
+			from, to := enclosed.inner(f.raw)
+			f.raw = f.raw[from:to]
+			f.at += from
+		}
 		if len(f.raw) > f.maxRecord {
 			f.fail(c, nil, tooLong(int64(len(f.raw)), f.maxRecord, false))
 			continue

@@ -275,7 +275,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"penstock: source.CSV: T is int, want a struct":                         func() { CSV[int]("x") },
 		"penstock: source.CSV: T is struct { a int }: it has no exported field": func() { CSV[struct{ a int }]("x") },
 		"penstock: source.CSV: T is **struct { A int }, want a struct":          func() { CSV[**struct{ A int }]("x") },
-		"penstock: source.CSV: Decoder is an option of NDJSON only":             func() { CSV[struct{ A int }]("x", decoder) },
+		"penstock: source.CSV: Decoder is an option of NDJSON, JSON only":       func() { CSV[struct{ A int }]("x", decoder) },
 		"penstock: source.CSV: T is struct { A chan int }: " +
 			"csvutil: unsupported type: chan int": func() { CSV[struct{ A chan int }]("x") },
 	} {

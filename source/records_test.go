@@ -367,6 +367,11 @@ func TestRecordsBehindAPool(t *testing.T) {
 	})
 }
 
+// compressed reports whether a text begins as gzip or zstd does.
+func compressed(text string) bool {
+	return strings.HasPrefix(text, "\x1f") || strings.HasPrefix(text, "\x28\xb5") || len(text) > 1 && text[1:2] == "\x2a"
+}
+
 func FuzzRecords(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "in")
 	for i, text := range []string{
@@ -377,6 +382,9 @@ func FuzzRecords(f *testing.F) {
 		f.Add(text, uint8(1), uint8(7), uint8(11*i))
 	}
 	f.Fuzz(func(t *testing.T, text string, items, block, how uint8) {
+		if compressed(text) {
+			return
+		}
 		s := csvSettings{comma: ',', lazy: how&1 != 0, trim: how&2 != 0, header: how&4 != 0}
 		if how&8 != 0 {
 			s.comment = '#'
