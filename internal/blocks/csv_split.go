@@ -25,7 +25,7 @@ func (s *splitting) direct() {
 	b := s.block
 	commas, newlines := eight(byte(s.Comma)), eight('\n')
 	fields := s.room()
-	easy := s.Pick == nil && len(s.Null) == 0
+	easy, pick := s.easy(), s.Pick
 	width, longest := s.Width, s.MaxRecord
 	base, start, line := 0, 0, 0
 	for p := 0; p < len(b); p += 8 {
@@ -45,6 +45,9 @@ func (s *splitting) direct() {
 			}
 			if easy && len(fields)-base == width && at > line && b[at-1] != '\r' && at-line <= longest {
 				s.Starts = append(s.Starts, int32(line))
+				if pick != nil {
+					fields = picked(fields, base, pick)
+				}
 				base = len(fields)
 			} else {
 				s.Fields, s.base = fields, base
@@ -59,6 +62,26 @@ func (s *splitting) direct() {
 		s.Fields = append(s.Fields, field(start, len(b)))
 		s.line(line, len(b))
 	}
+}
+
+// easy reports whether a record with all its fields needs nothing but, perhaps,
+// some of them picked in their order.
+func (s *splitting) easy() bool {
+	for i, c := range s.Pick {
+		if i > 0 && c <= s.Pick[i-1] {
+			return false
+		}
+	}
+	return len(s.Null) == 0
+}
+
+// picked leaves those of the fields behind base that are picked, in their order.
+func picked(fields []Field, base int, pick []int) []Field {
+	row := fields[base:]
+	for i, c := range pick {
+		row[i] = row[c]
+	}
+	return fields[:base+len(pick)]
 }
 
 // room is memory for fields, if there is none yet.
@@ -95,7 +118,7 @@ func (s *splitting) line(at, end int) {
 func (s *splitting) quoted() {
 	s.cr = hasByte(s.block, '\r')
 	fields := s.room()
-	easy := s.Pick == nil && len(s.Null) == 0
+	easy, pick := s.easy(), s.Pick
 	base := 0
 	for p := 0; p < len(s.block); {
 		var end, next int
@@ -103,6 +126,9 @@ func (s *splitting) quoted() {
 		fields, end, next, err = s.record(fields, p)
 		if err == nil && easy && len(fields)-base == s.Width && end > p && next-p <= s.MaxRecord {
 			s.Starts = append(s.Starts, int32(p))
+			if pick != nil {
+				fields = picked(fields, base, pick)
+			}
 			base = len(fields)
 		} else {
 			s.Fields, s.base = fields, base

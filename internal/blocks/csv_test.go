@@ -162,6 +162,22 @@ func TestColumnsSplitAllocatesNothing(t *testing.T) {
 	assert.Len(t, table.Starts, 2)
 }
 
+// Picking in order goes another way than picking in any order.
+func TestColumnsPicked(t *testing.T) {
+	for _, text := range []string{"a,b,c\nd,e,f", "a,\"b\",c\n\"d\",e,f"} {
+		for want, pick := range map[string][]int{"acdf": {0, 2}, "cafd": {2, 0}, "be": {1}, "abcdef": {0, 1, 2}} {
+			columns := Columns{Dialect: Dialect{Comma: ',', Quote: '"'}, Width: 3, Pick: pick, MaxRecord: 100}
+			var table Table
+			columns.Split([]byte(text), &table)
+			got := ""
+			for _, f := range table.Fields {
+				got += string(table.Data[f.Start():f.End()])
+			}
+			assert.Equal(t, want, got)
+		}
+	}
+}
+
 func TestColumns(t *testing.T) {
 	text := "a,b,c\nd,NA\n\ne,\"NA\",f,g\n\"h\"\"i\",j,NA\nlonglonglonglo,k,l\n"
 	for _, comment := range []rune{0, '#'} { // both ways to split
