@@ -76,6 +76,7 @@ type call[A, B any] struct {
 	src   stage.Puller[A] // the source without the filling
 	close func() error
 	fill  func(context.Context, *stage.Chunk[A]) error // nil: src fills itself
+	reuse func(block []byte)                           // nil: the source has no use for blocks
 	sized func() (int64, bool)
 	size  sizing[A, B]
 
@@ -166,6 +167,9 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 	if b, ok := up.(interface{ Blocks() stage.Filler[A] }); ok && cfg.items == 0 {
 		if f := b.Blocks(); f != nil {
 			c.src, c.fill = f, f.Fill
+			if r, ok := f.(interface{ Recycle(block []byte) }); ok {
+				c.reuse = r.Recycle
+			}
 		}
 	}
 	if s, ok := up.(stage.Sized); ok && c.fill == nil {
@@ -206,6 +210,8 @@ func (c *call[A, B]) budget() {
 		}
 	case c.cfg.chunk > 0:
 		largest = max(minBudget, 4096*workers) // what the default budget can be
+	case c.fill != nil:
+		largest = maxBlock
 	}
 	c.sizer.init(c.cfg.chunk, largest)
 	c.ring = reorder.NewRing[parcel[A, B]](limit.Chunks)

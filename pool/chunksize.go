@@ -13,6 +13,9 @@ const (
 	// maxChunk bounds the automatic chunk in items, maxChunkBytes in bytes.
 	maxChunk      = 1024
 	maxChunkBytes = 1 << 20
+	// maxBlock bounds the automatic chunk of a source of blocks, in items; the
+	// block is bounded by maxChunkBytes. Four of two workers fill the default budget.
+	maxBlock = 2 << 10
 	// blockSizing is the chunk from which on a source of blocks is asked for
 	// bytes rather than for items.
 	blockSizing = 32

@@ -48,6 +48,7 @@ func (w *worker[A, B]) drive() {
 	w.running = false
 	if w.root == nil { // nobody asks any more where an item came from
 		j.out.Tokens, w.in.Tokens = w.in.Tokens, j.out.Tokens
+		w.recycle()
 	}
 	w.publish()
 	w.slot.yield()
@@ -113,6 +114,15 @@ func (w *worker[A, B]) load() {
 	if c.spec.eager && !c.watch(w, place{j.ticket, w.pos}) {
 		w.m.Abandoned += int64(w.end - w.pos)
 		w.pos, w.errs = w.end, len(w.errors)
+	}
+}
+
+// recycle gives the block of a chunk whose items were let go back to the source.
+// A failure may refer to its item, and so keeps the block.
+func (w *worker[A, B]) recycle() {
+	if out := &w.job.out; w.kernel.lets && w.c.reuse != nil && out.Block != nil && len(out.Errors) == 0 && w.pos >= w.end {
+		w.c.reuse(out.Block)
+		out.Block = nil
 	}
 }
 

@@ -26,6 +26,9 @@ type kernel[A, B any] struct {
 	// one is the function itself, if it makes one output of one item: what run does
 	// for a chunk of one.
 	one func(context.Context, A) (B, error)
+	// lets: the items are let go when run is through with them, and with them their
+	// block, which the source may use again.
+	lets bool
 	// close ends the worker's state.
 	close func() error
 }
@@ -141,6 +144,7 @@ func folding[A, Acc any](newAcc func() Acc, step func(context.Context, Acc, A) (
 		var acc Acc
 		begun := false
 		return kernel[A, struct{}]{
+			lets: true,
 			run: func(w *worker[A, struct{}]) error {
 				if !begun {
 					acc, begun = newAcc(), true

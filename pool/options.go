@@ -51,8 +51,9 @@ func notNegative[N int | int64](fn, argument string, n N) {
 // ChunkSize fixes how many items a worker pulls in one step; a chunk's results
 // and errors leave together. A size above the in-flight budget is cut to it. 0,
 // the default, means automatic: start at 1, aim for a few hundred microseconds
-// a chunk, at most 1024 items and 1 MiB, and never more than the budget divided
-// by the workers. ChunkSize panics if n is negative.
+// a chunk, at most 1024 items (2048 where they are made from a block) and 1 MiB,
+// and never more than the budget divided by the workers. ChunkSize panics if n is
+// negative.
 func ChunkSize(n int) Option {
 	notNegative("ChunkSize", "n", n)
 	return option(func(c *config) { c.chunk = n })

@@ -15,7 +15,9 @@ import (
 //
 // newAcc is called once per worker that meets an item, and once for an empty
 // stream; step and merge may change and return their first argument. Items are
-// let go as they are folded. Reduce fails fast with the error of lowest index,
+// let go as they are folded, and the block that they are views of
+// (source.LineBytes) is used again: step must copy what it keeps of such an item.
+// Reduce fails fast with the error of lowest index,
 // as Map does. It panics if a function is nil or an option does not fit.
 func Reduce[A, Acc any](ctx context.Context, p *Pool, in stage.Stream[A], newAcc func() Acc, step func(context.Context, Acc, A) (Acc, error), merge func(Acc, Acc) (Acc, error), opts ...Option) (Acc, error) {
 	mustFunc(newAcc == nil, "Reduce", "newAcc")

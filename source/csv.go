@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
+	"unsafe"
 
 	"github.com/jszwec/csvutil"
 
@@ -22,7 +22,8 @@ import (
 // Records come in file order. What is a record and a field is as in encoding/csv:
 // fields may be quoted and then hold newlines; blank lines are passed over.
 //
-// The first record of each file is its header. Columns are found by name: a
+// The first record of each file is its header, unless [Header] or [NoHeader] says
+// that there is none. Columns are found by name: a
 // field's is in its csv tag, or the field's own name; see github.com/jszwec/csvutil
 // for what else tags can say. Columns without a field are ignored; a field
 // without a column, or with two, is an [Error] at that file. An empty value does
@@ -38,19 +39,22 @@ import (
 // makes one record of the rest of the file. Files that cannot be read are errors
 // as with [Lines].
 //
-// The options are [Paths], [MaxRecord], [BlockSize] and [Comma]. CSV panics if T
-// is not a struct or has a field of a type that cannot be decoded.
+// The options are those of [Records] but Columns and Borrow. CSV panics if T is not a struct
+// or has a field of a type that cannot be decoded.
 func CSV[T any](path string, opts ...Option) stage.Stream[T] {
 	columns := columnsOf[T]()
 	o := settings("CSV", path, opts)
+	o.csv.columns = columns
+	if o.csv.noHeader {
+		o.csv.names, o.csv.noHeader = columns, false
+	}
+	o.csv.check("CSV")
 	s := stage.New("CSV", func(context.Context) (stage.Puller[T], error) {
-		f, err := openFiles(o, blocks.NewCSV(o.comma))
+		f, d, err := openCSV(o)
 		if err != nil {
 			return nil, err
 		}
-		d := &csvDecoders[T]{comma: string(o.comma), columns: columns, files: make([]atomic.Pointer[csvFile], len(f.paths))}
-		f.header = d.header
-		return &filesPuller[T]{files: f, fill: func(c *stage.Chunk[T]) error { return d.fill(c, o.maxRecord) }}, nil
+		return &csvPuller[T]{filesPuller: filesPuller[T]{files: f}, csv: d, make: fillCSV[T]}, nil
 	})
 	s.Plan().Detail = o.detail()
 	return s
@@ -111,91 +115,109 @@ type row struct{ fields []string }
 
 func (r *row) Read() ([]string, error) { return r.fields, nil }
 
-// csvDecoders are the decoders of the files of one run.
-type csvDecoders[T any] struct {
-	comma   string
-	columns []string
-	files   []atomic.Pointer[csvFile] // by part
+// csvDecoder decodes blocks of one file, one after the other.
+type csvDecoder struct {
+	row
+	table   blocks.Table
+	decoder *csvutil.Decoder
 }
 
-// csvFile is what a file's header decides.
-type csvFile struct {
-	header []string
-	unused sync.Pool // of *csvFormat[T]
-}
-
-// header takes the header of a file.
-func (d *csvDecoders[T]) header(part int, record string) error {
-	header, _, err := blocks.Record(record, d.comma, nil)
-	if err != nil {
-		return err
-	}
-	var missing []string
-	for _, column := range d.columns {
-		i := slices.Index(header, column)
-		if i < 0 {
-			missing = append(missing, fmt.Sprintf("%q", column))
-		} else if slices.Contains(header[i+1:], column) {
-			return fmt.Errorf("column %q comes twice", column)
-		}
-	}
-	switch len(missing) {
-	case 0:
-		d.files[part].Store(&csvFile{header: header})
-		return nil
-	case 1:
-		return fmt.Errorf("missing column %s", missing[0])
-	}
-	return fmt.Errorf("missing columns %s", strings.Join(missing, ", "))
-}
-
-// fill makes items of a chunk's block.
-func (d *csvDecoders[T]) fill(c *stage.Chunk[T], maxRecord int) error {
-	file := d.files[c.Tokens[0].At.Part].Load()
-	format, ok := file.unused.Get().(*csvFormat[T])
+// fillCSV makes items of the chunk's block.
+func fillCSV[T any](p *csvPuller[T], c *stage.Chunk[T], file *csvFile) error {
+	d, ok := file.unused.Get().(*csvDecoder)
 	if !ok {
-		format = &csvFormat[T]{comma: d.comma}
-		decoder, err := csvutil.NewDecoder(&format.row, file.header...)
+		d = new(csvDecoder)
+		decoder, err := csvutil.NewDecoder(&d.row, file.names...)
 		if err != nil {
 			return err
 		}
-		format.decoder = decoder
+		d.decoder = decoder
+		d.fields = make([]string, len(file.names))
 	}
-	work := filling[T]{format: format, maxRecord: maxRecord}
-	work.fill(c)
-	clear(format.fields) // they are views of the block
-	file.unused.Put(format)
+	defer file.unused.Put(d)
+	block := c.Block
+	if p.split(c, file, &d.table) {
+		c.Block = nil // strings are views of it: it must not be recycled
+		work := csvDecoding[T]{csvDecoder: d, csvPuller: p, block: block}
+		work.all(c)
+	}
+	clear(d.fields)
+	clear(d.table.Bad)
+	d.table.Data = nil
 	return nil
 }
 
-// csvFormat decodes the records of one file.
-type csvFormat[T any] struct {
-	row
-	comma   string
-	decoder *csvutil.Decoder
-	err     error // of the record that next found
+// csvDecoding is the work of decoding a table. It can be taken up again after a
+// panic.
+type csvDecoding[T any] struct {
+	*csvDecoder
+	*csvPuller[T]
+	block []byte
+	i     int // the record that is being decoded
+	bad   int // records before it that could not be split
 }
 
-func (f *csvFormat[T]) next(text string) (n int, blank bool) {
-	f.fields, n, f.err = blocks.Record(text, f.comma, f.fields)
-	return n, len(f.fields) == 0 && f.err == nil
+// all makes items of all records.
+func (w *csvDecoding[T]) all(c *stage.Chunk[T]) {
+	n := len(w.table.Starts)
+	c.Items = slices.Grow(c.Items[:0], n)
+	c.Offsets = c.Offsets[:0]
+	for w.i < n {
+		w.some(c)
+	}
+	w.skipped(c)
 }
 
-func (f *csvFormat[T]) decode(_ string, into *T) error {
-	if f.err != nil {
-		return f.err
+// some makes items until the block ends or decoding panics.
+func (w *csvDecoding[T]) some(c *stage.Chunk[T]) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.failed(c, &stage.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	var zero T
+	starts, fields := w.table.Starts, w.table.Fields
+	text := unsafe.String(unsafe.SliceData(w.table.Data), len(w.table.Data))
+	for w.i < len(starts) {
+		w.skipped(c)
+		for k, f := range fields[w.i*len(w.fields):][:len(w.fields)] {
+			w.fields[k] = text[f.Start():f.End()]
+		}
+		c.Items = append(c.Items, zero)
+		if err := w.decoder.Decode(&c.Items[len(c.Items)-1]); err != nil {
+			w.failed(c, err)
+			continue
+		}
+		c.Offsets = append(c.Offsets, starts[w.i])
+		w.i++
 	}
-	err := f.decoder.Decode(into)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, csvutil.ErrFieldCount):
-		return fmt.Errorf("wrong number of fields: %d, want %d", len(f.fields), len(f.decoder.Header()))
+}
+
+// skipped fails the records before the one at hand that could not be split.
+func (w *csvDecoding[T]) skipped(c *stage.Chunk[T]) {
+	for bad := w.table.Bad; w.bad < len(bad) && bad[w.bad].Before == w.i; w.bad++ {
+		e := w.badRecord(c.Tokens[0], &w.table, w.bad)
+		c.Fail(e)
 	}
+}
+
+// failed takes back the item that was being decoded, and fails its record.
+func (w *csvDecoding[T]) failed(c *stage.Chunk[T], err error) {
+	last := len(c.Items) - 1
+	clear(c.Items[last:])
+	c.Items = c.Items[:last]
 	if bad, ok := errors.AsType[*csvutil.DecodeError](err); ok {
-		return &columnError{column: bad.Field, err: bad.Err}
+		err = &columnError{column: bad.Field, err: bad.Err}
 	}
-	return err
+	at := int(w.table.Starts[w.i])
+	_, n, _ := w.opts.csv.dialect.Record(w.block[at:])
+	input := strings.TrimSuffix(strings.TrimSuffix(string(w.block[at:at+n]), "\n"), "\r")
+	e := itemError(c.Tokens[0], int64(w.i+w.bad), int64(at), input, err)
+	if p, ok := err.(*stage.PanicError); ok { //nolint:errorlint // only the one that some made
+		e.Stack = p.Stack
+	}
+	c.Fail(e)
+	w.i++
 }
 
 // columnError is a value that does not fit its field.

@@ -14,10 +14,20 @@
 //
 // # Files
 //
-// A path is a file, a pattern ("logs/**/*.log", "part-{a,b}.csv.zst") or "-" for
-// standard input. Files that a pattern matches come in lexical order; a file
-// whose name is the pattern itself wins. Files are read one after the other.
-// gzip and zstd data is recognised by its first bytes, whatever the name is.
+// A path is a file, a folder, a pattern ("logs/**/*.log", "part-{a,b}.csv.zst") or
+// "-" for standard input. Files that a pattern matches come in lexical order; a
+// file whose name is the pattern itself wins. A folder stands for all regular files
+// in it and in the folders below it, in lexical order of their paths; names that
+// begin with a dot are passed over, and links to folders are not followed. A folder
+// without files is an error, as is one that cannot be read. Files are read one
+// after the other.
+// gzip (all members) and zstd (all frames) are recognised by their first bytes,
+// whatever the name is. What they may decompress to is bounded; see [MaxRatio],
+// [MaxTotal] and [MaxWindow]. Data that ends in the middle of a member or frame is
+// an error, never a shorter file.
+//
+// [Split] cuts files into sections that other goroutines or processes read with
+// [Within]; together they give the records of the whole.
 //
 // What is wrong with one record (it is too long, its JSON is invalid, a field
 // does not fit) is an error of that item, a *stage.ItemError that names file,
@@ -25,9 +35,12 @@
 // with a file (it is missing, cannot be read, ends in the middle of its
 // compressed data) ends the stream with an [Error], after all items before it.
 //
-// Files are read where the stream is pulled; only finding and decoding the
-// records of a block runs in a pool's workers. A regular file is read without a
-// goroutine. What may keep a reader waiting (standard input unless it is a
+// Files are read where the stream is pulled, and nothing else happens there;
+// counting, finding and decoding the records of a block runs in a pool's workers.
+// A regular file is read without a goroutine, unless it is zstd: that is decoded
+// ahead of the reader by GOMAXPROCS goroutines (frames of up to 8 MiB one by one,
+// at most 16 MiB of them; a larger frame in stages), which end with the stream. What
+// may keep a reader waiting (standard input unless it is a
 // regular file, a named pipe, a terminal) is read by a goroutine that lives as
 // long as one read; if the context ends while such a read of standard input is
 // blocked, the read is abandoned, and with it what it will still deliver.

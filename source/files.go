@@ -2,9 +2,11 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -16,61 +18,93 @@ import (
 // files takes blocks of whole records from one file after the other.
 type files struct {
 	opts   *options
-	paths  []string
+	paths  []string // by part
+	inputs []FileSection
 	reader *blocks.Reader
+	tally  *blocks.Tally
+	memory blocks.Memory
+	limits *codec.Limits
 	header func(part int, record string) error // nil: files have no header
 
-	part    int          // the file that is read
-	close   func() error // it, when it is open
-	headers int64        // records of it that were its header
-	wanted  bool         // its header is still to be read
-	first   int64        // the ordinal of the next record
+	size   blockSize
+	input  int          // which of the inputs is read
+	part   int          // its part
+	close  func() error // it, when it is open
+	wanted bool         // its header is still to be read
+	before bool         // and so is what comes before the section
+	lines  bool         // every newline ends a record, and no file has a header
 }
 
 // openFiles finds the files and prepares to read them; none is opened yet.
 func openFiles(opts *options, split blocks.Splitter) (*files, error) {
-	paths, err := expand(opts.paths)
+	inputs, err := opts.inputs()
 	if err != nil {
 		return nil, err
 	}
-	return &files{opts: opts, paths: paths, reader: blocks.New(split, opts.maxRecord)}, nil
+	f := &files{opts: opts, inputs: inputs, limits: opts.unpack.limits(), size: blockSize{fixed: opts.blockSize}}
+	f.reader = blocks.New(split, opts.maxRecord)
+	f.reader.Use(&f.memory)
+	_, f.lines = split.(*blocks.Lines)
+	if n := len(inputs); n > 0 {
+		f.paths = make([]string, inputs[n-1].Part+1)
+	}
+	for _, in := range inputs {
+		f.paths[in.Part] = in.Path
+	}
+	var count func([]byte) int64
+	if c, ok := split.(blocks.Counter); ok {
+		count = c.Count
+	}
+	f.tally = blocks.NewTally(count)
+	return f, nil
 }
 
 // next takes the next block. A block without data is a record over the limit.
-func (f *files) next(ctx context.Context, limit stage.Limit) (blocks.Block, stage.Token, error) {
-	want, records := f.opts.blockSize, limit.Items
-	if limit.Bytes > 0 {
-		want, records = int(min(limit.Bytes, blocks.MaxSize)), 0
-	}
+// The token says where the block is; its number in the tally stands for the
+// ordinal that settle will find out.
+func (f *files) next(ctx context.Context, limit stage.Limit) ([]byte, stage.Token, error) {
+	want, records := f.size.of(limit)
 	for {
 		if ctx.Err() != nil {
-			return blocks.Block{}, stage.Token{}, context.Cause(ctx)
+			return nil, stage.Token{}, context.Cause(ctx)
 		}
 		if f.close == nil {
-			if f.part == len(f.paths) {
-				return blocks.Block{}, stage.Token{}, io.EOF
+			if f.input == len(f.inputs) {
+				return nil, stage.Token{}, io.EOF
 			}
+			f.part = int(f.inputs[f.input].Part)
 			if err := f.open(); err != nil {
-				return blocks.Block{}, stage.Token{}, &Error{File: f.name(), Err: pathless(err)}
+				return nil, stage.Token{}, &Error{File: f.name(), Err: pathless(err)}
 			}
 		}
 		b, err := f.block(ctx, want, records)
 		switch err {
 		case nil:
-			t := stage.Token{First: f.first, N: b.Records, At: stage.Position{
-				Part: int32(f.part), Offset: b.Offset, Record: b.Record - f.headers, Key: f.name(),
-			}}
-			f.first += b.Records
-			return b, t, nil
+			t := stage.Token{
+				First: f.tally.Add(b, int32(f.part)), N: b.Records,
+				At: stage.Position{Part: int32(f.part), Offset: b.Offset, Key: f.name()},
+			}
+			return b.Data, t, nil
 		case io.EOF:
 			if err := f.leave(); err != nil {
-				return blocks.Block{}, stage.Token{}, err
+				return nil, stage.Token{}, err
 			}
-			f.part++
+			f.input++
 		default:
-			return blocks.Block{}, stage.Token{}, err
+			return nil, stage.Token{}, err
 		}
 	}
+}
+
+// settle makes the token of a block that was taken final: it says which records
+// it holds. block is its data. A worker does that; it waits for none.
+func (f *files) settle(t *stage.Token, block []byte) blocks.Counted {
+	if t.N < 0 {
+		t.N = f.tally.Count(block) // not with the tally's lock held
+	}
+	c := f.tally.Settle(t.First, t.N)
+	t.First, t.N, t.At.Record = c.First, c.Records, c.Record
+	return c
 }
 
 // block takes the next block of the file that is open, its header first.
@@ -89,7 +123,12 @@ func (f *files) block(ctx context.Context, want, records int) (blocks.Block, err
 		if err != nil {
 			return b, &Error{File: f.name(), Err: fmt.Errorf("header: %w", err)}
 		}
-		f.wanted, f.headers = false, 1
+		f.wanted = false
+	}
+	if f.before {
+		if err := f.skip(ctx); err != nil {
+			return blocks.Block{}, f.failed(ctx, err)
+		}
 	}
 	b, err := f.reader.Next(ctx, want, records)
 	return b, f.failed(ctx, err)
@@ -104,7 +143,7 @@ func (f *files) failed(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	return &Error{
-		File: f.name(), Record: f.reader.Records() - f.headers + 1, Byte: f.reader.Bytes(), Err: pathless(err),
+		File: f.name(), Record: f.tally.Records(int32(f.part)) + 1, Byte: f.reader.Bytes(), Err: pathless(err),
 	}
 }
 
@@ -119,13 +158,13 @@ func (f *files) name() string {
 // open opens the next file.
 func (f *files) open() error {
 	path := f.paths[f.part]
-	f.headers, f.wanted = 0, f.header != nil
+	f.wanted = f.header != nil
 	if path == stdin {
 		file := os.Stdin
 		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
 			f.read(file, false)
 		} else {
-			f.readLive(newLive(path, false, func() (*os.File, error) { return file, nil }))
+			f.readLive(newLive(path, f.limits, false, func() (*os.File, error) { return file, nil }))
 		}
 		return nil
 	}
@@ -136,21 +175,24 @@ func (f *files) open() error {
 	case info.IsDir():
 		return syscall.EISDIR
 	case !info.Mode().IsRegular():
-		f.readLive(newLive(path, true, func() (*os.File, error) { return os.Open(path) }))
+		f.readLive(newLive(path, f.limits, true, func() (*os.File, error) { return os.Open(path) }))
 		return nil
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	f.read(file, true)
+	if err := f.section(file, info.Size()); err != nil {
+		return errors.Join(err, file.Close())
+	}
 	return nil
 }
 
 // read begins to read a regular file.
 func (f *files) read(file *os.File, owned bool) {
-	body := codec.NewReader(file, f.paths[f.part])
+	body := codec.NewReader(file, f.paths[f.part], f.limits, runtime.GOMAXPROCS(0))
 	f.reader.Reset(func(_ context.Context, p []byte) (int, error) { return body.Read(p) }, false)
+	f.before = false
 	f.close = func() error {
 		body.Close()
 		if owned {
@@ -162,6 +204,7 @@ func (f *files) read(file *os.File, owned bool) {
 
 func (f *files) readLive(l *live) {
 	f.reader.Reset(l.read, true)
+	f.before = false
 	f.close = l.close
 }
 
@@ -178,35 +221,48 @@ func (f *files) leave() error {
 	return nil
 }
 
-// filesPuller makes a Filler of files: pulling takes a block, filling makes
-// items of it.
+// filesPuller makes a Filler of files: pulling takes a block, filling counts its
+// records and makes items of them.
 type filesPuller[T any] struct {
 	*files
-	fill func(*stage.Chunk[T]) error
+	fill  func(*stage.Chunk[T]) error
+	views bool // whoever is done with the items may recycle their block
 }
 
 func (p *filesPuller[T]) Pull(ctx context.Context, into *stage.Chunk[T], max stage.Limit) error {
 	into.Reset()
-	b, t, err := p.next(ctx, max)
+	block, t, err := p.next(ctx, max)
 	if err != nil {
 		return err
 	}
 	into.Tokens = append(into.Tokens, t)
-	into.Block = b.Data
-	if b.Data == nil {
-		into.Fail(itemError(t, 0, 0, nil, tooLong(b.Long, p.opts.maxRecord, b.Open)))
-	}
+	into.Block = block
 	return nil
 }
 
 // Fill implements stage.Filler.
 func (p *filesPuller[T]) Fill(_ context.Context, c *stage.Chunk[T]) error {
-	if c.Block == nil {
+	if len(c.Tokens) == 0 {
+		return nil // the input's end
+	}
+	t := &c.Tokens[0]
+	counted := p.settle(t, c.Block)
+	switch {
+	case counted.Long > 0:
+		c.Fail(itemError(*t, 0, 0, nil, tooLong(counted.Long, p.opts.maxRecord, counted.Open)))
+		return nil
+	case t.N == 0: // blank lines
+		c.Tokens, c.Block = c.Tokens[:0], nil
 		return nil
 	}
 	err := p.fill(c)
-	c.Block = nil // items are views of it: it must not be recycled
+	if !p.views {
+		c.Block = nil // the items may be kept: it must not be recycled
+	}
 	return err
 }
+
+// Recycle takes back the block of a chunk whose items nobody uses any more.
+func (p *filesPuller[T]) Recycle(block []byte) { p.memory.Free(block) }
 
 func (p *filesPuller[T]) Close() error { return p.leave() }

@@ -19,9 +19,10 @@ import (
 // at a time, so that who waits for it can stop waiting. What a read delivers
 // after that is kept for the next.
 type live struct {
-	name  string
-	open  func() (*os.File, error)
-	owned bool // the file is ours to close
+	name   string
+	limits *codec.Limits
+	open   func() (*os.File, error)
+	owned  bool // the file is ours to close
 
 	pending bool   // a read is under way
 	left    []byte // what was read and not handed on
@@ -45,8 +46,8 @@ const (
 	abandoned // and whoever waited has gone: the goroutine lets go of the file
 )
 
-func newLive(name string, owned bool, open func() (*os.File, error)) *live {
-	return &live{name: name, open: open, owned: owned, results: make(chan error, 1), buf: make([]byte, defaultBlockSize)}
+func newLive(name string, limits *codec.Limits, owned bool, open func() (*os.File, error)) *live {
+	return &live{name: name, limits: limits, open: open, owned: owned, results: make(chan error, 1), buf: make([]byte, defaultBlockSize)}
 }
 
 // read implements blocks.ReadFunc.
@@ -107,7 +108,7 @@ func (l *live) fetch() (err error) {
 		if err != nil {
 			return err
 		}
-		l.body = codec.NewReader(f, l.name)
+		l.body = codec.NewReader(f, l.name, l.limits, 1)
 		l.file.Store(f)
 	}
 	if l.stopped.Load() {

@@ -41,6 +41,7 @@ func NDJSON[T any](path string, opts ...Option) stage.Stream[T] {
 		return &filesPuller[T]{files: f, fill: func(c *stage.Chunk[T]) error {
 			work := filling[T]{format: ndjsonFormat[T]{decode}, maxRecord: o.maxRecord}
 			work.fill(c)
+			c.Block = nil // what was decoded may refer to it
 			return nil
 		}}, nil
 	})

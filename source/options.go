@@ -4,15 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/penstock-go/penstock/internal/blocks"
 )
 
-const (
-	defaultMaxRecord = 16 << 20
-	defaultBlockSize = 64 << 10
-)
+const defaultMaxRecord = 16 << 20
 
 // Option is a setting of a source of files.
 type Option interface{ set(*options) }
@@ -21,29 +17,33 @@ type Option interface{ set(*options) }
 type options struct {
 	paths     []string
 	maxRecord int
-	blockSize int
-	comma     rune
+	blockSize int // 0: automatic
+	unpack    decompression
+	section   Section // nil: the paths
+	csv       csvOptions
+	validate  bool
 	decode    func(line []byte, into any) error
 }
 
 type option struct {
 	name string
 	fn   func(*options)
-	only string // the one verb that it is for
+	only []string // the verbs that it is for, nil: all
 }
 
 func (o option) set(s *options) { o.fn(s) }
 
 // settings applies the options. It panics on one that the verb does not have.
 func settings(verb, path string, opts []Option) *options {
-	s := &options{paths: []string{path}, maxRecord: defaultMaxRecord, blockSize: defaultBlockSize, comma: ','}
+	s := &options{paths: []string{path}, maxRecord: defaultMaxRecord}
+	s.csv.dialect.Comma, s.csv.dialect.Quote = ',', '"'
 	for _, opt := range opts {
 		o, ok := opt.(option)
 		if !ok {
 			panic("penstock: source." + verb + ": an option is nil")
 		}
-		if o.only != "" && o.only != verb {
-			panic("penstock: source." + verb + ": " + o.name + " is an option of " + o.only + " only")
+		if o.only != nil && !slices.Contains(o.only, verb) {
+			panic("penstock: source." + verb + ": " + o.name + " is an option of " + strings.Join(o.only, ", ") + " only")
 		}
 		o.set(s)
 	}
@@ -65,12 +65,16 @@ func MaxRecord(bytes int) Option {
 	return option{name: "MaxRecord", fn: func(s *options) { s.maxRecord = bytes }}
 }
 
-// BlockSize is about how many bytes are taken from a file at a time when who
-// pulls does not say: a block is as many whole records as fit, and at least one.
-// The default, and what 0 means, is 64 KiB. BlockSize panics if bytes is negative
-// or more than 1 GiB.
+// BlockSize fixes about how many bytes are taken from a file at a time: a block
+// is as many whole records as fit, and at least one. The default, and what 0
+// means, is automatic: about as many bytes as whoever pulls asks for, a power of
+// two up to 256 KiB that does not shrink at once (a pool asks for what takes its
+// workers a few hundred microseconds), and 64 KiB if it does not say. Either way a
+// block has no more records than were asked for where only records were: the first
+// blocks of a pool's call, and all of them with a budget of items. BlockSize panics
+// if bytes is negative or more than 1 GiB.
 func BlockSize(bytes int) Option {
-	bytes = size("BlockSize", bytes, defaultBlockSize)
+	bytes = size("BlockSize", bytes, 0)
 	return option{name: "BlockSize", fn: func(s *options) { s.blockSize = bytes }}
 }
 
@@ -85,24 +89,15 @@ func size(name string, bytes, def int) int {
 	return bytes
 }
 
-// Comma is what separates the fields of a [CSV] source: any character but a
-// quote, a carriage return or a newline. The default is a comma. Comma panics if
-// r cannot separate fields.
-func Comma(r rune) Option {
-	if r == 0 || r == '"' || r == '\r' || r == '\n' || !utf8.ValidRune(r) || r == utf8.RuneError {
-		panic(fmt.Sprintf("penstock: source.Comma: r is %q, which cannot separate fields", r))
-	}
-	return option{name: "Comma", only: "CSV", fn: func(s *options) { s.comma = r }}
-}
-
-// Decoder is the function with which an [NDJSON] source decodes a line; the
+// Decoder is the function with which an [NDJSON] source decodes a line, and a
+// [JSON] source an element; the
 // default is Unmarshal of github.com/go-json-experiment/json. into is a pointer
 // to the zero value of an item. The function must not change line; what it
 // decodes may refer to it. It is called by several goroutines at once. Decoder
 // panics if decode is nil.
 func Decoder(decode func(line []byte, into any) error) Option {
 	notNil(decode == nil, "Decoder: decode")
-	return option{name: "Decoder", only: "NDJSON", fn: func(s *options) { s.decode = decode }}
+	return option{name: "Decoder", only: []string{"NDJSON", "JSON"}, fn: func(s *options) { s.decode = decode }}
 }
 
 // detail is what a plan says of the files.

@@ -14,7 +14,7 @@ const (
 )
 
 // expand finds the files that the paths name, in the paths' order, those of a
-// pattern in lexical order.
+// pattern or folder in lexical order.
 func expand(paths []string) ([]string, error) {
 	files, err := inputs.Expand(paths)
 	if bad, ok := errors.AsType[*inputs.Error](err); ok {

@@ -261,6 +261,14 @@ func (b blocks[T]) Fill(ctx context.Context, c *Chunk[T]) error {
 	return err
 }
 
+// Recycle gives a chunk's block back to a source that can use it again. Nobody
+// may use what was made of it any more.
+func (b blocks[T]) Recycle(block []byte) {
+	if r, ok := b.g.p.(interface{ Recycle(block []byte) }); ok {
+		r.Recycle(block)
+	}
+}
+
 func (b blocks[T]) Remaining() (int64, bool) { return b.g.Remaining() }
 func (b blocks[T]) Close() error             { return b.g.Close() }
 

@@ -28,7 +28,10 @@ type Puller[T any] interface {
 // Pull only takes the next block (serially, under the pull lock of a pool), and
 // Fill turns that block into items. Only a pool calls Fill outside the pull
 // lock; Stream.Open returns a puller that fills itself, and then with a context
-// that does not end: what Pull took must not be lost.
+// that does not end: what Pull took must not be lost. The tokens that Pull leaves
+// need not be final before Fill is through: a source that counts its records there
+// says only then which they are. A Filler with a method Recycle(block []byte) is
+// given the blocks back of which nothing is used any more.
 type Filler[T any] interface {
 	Puller[T]
 	// Fill completes a chunk that Pull began. It is called once per chunk that

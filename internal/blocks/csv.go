@@ -1,12 +1,6 @@
 package blocks
 
-import (
-	"bytes"
-	"encoding/csv"
-	"fmt"
-	"strings"
-	"unicode/utf8"
-)
+import "bytes"
 
 // csvState is where in a record a CSV splitter is.
 type csvState uint8
@@ -18,57 +12,168 @@ const (
 	afterQuote                 // behind a quote in a quoted field: its end, or half of an escaped one
 	afterCR                    // behind that and a carriage return
 	broken                     // behind a misplaced quote: the record ends with the line
+	atRecord                   // where a record or a comment begins
+	inComment
 )
 
 // CSV is the Splitter of CSV records: they end at a newline outside quotes. It
 // agrees with encoding/csv on what a record is, and on what a record with a
 // misplaced quote drags along: the rest of its line.
 type CSV struct {
-	comma []byte
+	dialect Dialect
+	odd     bool
+	comma   []byte
+	comment []byte
 
 	// Where the search for the first record's end goes on.
 	pos   int
 	state csvState
 }
 
-// NewCSV returns a splitter for fields that are separated by comma.
-func NewCSV(comma rune) *CSV { return &CSV{comma: utf8.AppendRune(nil, comma)} }
+// NewDialect returns a splitter for records in a dialect of CSV.
+func NewDialect(d Dialect) Splitter {
+	s := &CSV{dialect: d, odd: d.odd(), comma: d.comma(), comment: d.comment()}
+	if d.Quote == 0 {
+		return &Lines{Blank: s.blank}
+	}
+	s.Reset()
+	return s
+}
 
-// Cut implements Splitter.
+// blank tells a line that is no record.
+func (s *CSV) blank(line []byte) bool {
+	return BlankCSV(line) || s.comment != nil && bytes.HasPrefix(line, s.comment)
+}
+
+// Cut implements Splitter. It counts only what it was told to count.
 func (s *CSV) Cut(data []byte, want, records int) (n int, count int64) {
-	if s.pos == 0 && s.state == atField {
+	if s.pos == 0 && s.state == s.start() {
 		head := data[:min(want, len(data))]
-		if bytes.IndexByte(head, '"') < 0 {
-			n, count = countTo(head, want, records, BlankCSV)
-			if n > 0 {
-				return n, count
-			}
+		switch {
+		case records <= 0:
+			n, count = s.lastEnd(head), -1
+		case !hasByte(head, s.dialect.Quote):
+			n, count = countTo(head, want, records, s.blank)
+		}
+		if n > 0 {
+			return n, count
 		}
 	}
+	n, count = s.walk(data, want, records)
+	if n > 0 {
+		s.Reset()
+		if records <= 0 {
+			count = -1
+		}
+	}
+	return n, count
+}
+
+// walk goes from record to record.
+func (s *CSV) walk(data []byte, want, records int) (n int, count int64) {
 	for n < want && (records <= 0 || count < int64(records)) {
 		end := s.end(data)
 		if end < 0 || n > 0 && end > want {
 			break
 		}
-		if !BlankCSV(data[n : end-1]) {
+		if s.state != inComment && !BlankCSV(data[n:end-1]) {
 			count++
 		}
 		n = end
-		s.pos, s.state = end, atField
-	}
-	if n > 0 {
-		s.Reset()
+		s.pos, s.state = end, s.start()
 	}
 	return n, count
+}
+
+// hops is how many quoted fields back lastEnd looks for a newline.
+const hops = 64
+
+// lastEnd is where the last record that ends in head ends, where a record begins
+// at head's start. It goes from quote to quote. Zero means that it did not find
+// out: a quote is misplaced, or none of many fields ends a record.
+func (s *CSV) lastEnd(head []byte) int {
+	quote := s.dialect.Quote
+	if !s.odd && hasByte(head, quote) {
+		return s.hop(head)
+	}
+	if s.odd && hasByte(head, quote) {
+		return 0
+	}
+	return 1 + bytes.LastIndexByte(head, '\n')
+}
+
+// hop is lastEnd where there are quotes.
+func (s *CSV) hop(head []byte) int {
+	comma, quote := s.comma[0], s.dialect.Quote
+	var outside [hops]struct{ from, to int } // the latest parts outside quotes, by their number modulo hops
+	parts := 0
+	for p := 0; ; {
+		i := bytes.IndexByte(head[p:], quote)
+		part := &outside[parts%hops]
+		parts++
+		if i < 0 {
+			part.from, part.to = p, len(head)
+			break
+		}
+		part.from, part.to = p, p+i
+		if p += i; p > 0 && head[p-1] != comma && head[p-1] != '\n' {
+			return 0
+		}
+		for p++; ; p++ {
+			i := bytes.IndexByte(head[p:], quote)
+			if i < 0 {
+				return latest(head, outside[:], parts)
+			}
+			if p += i + 1; p == len(head) {
+				return latest(head, outside[:], parts)
+			}
+			if head[p] != quote {
+				break
+			}
+		}
+		if c := head[p]; c != comma && c != '\n' && string(head[p:min(p+2, len(head))]) != "\r\n" {
+			return 0
+		}
+	}
+	return latest(head, outside[:], parts)
+}
+
+// latest is where the line that ends last in the parts of head ends, or 0.
+func latest(head []byte, outside []struct{ from, to int }, parts int) int {
+	for n := parts - 1; n >= max(0, parts-hops); n-- {
+		part := outside[n%hops]
+		if i := bytes.LastIndexByte(head[part.from:part.to], '\n'); i >= 0 {
+			return part.from + i + 1
+		}
+	}
+	return 0
+}
+
+// Count implements Counter.
+func (s *CSV) Count(block []byte) (count int64) {
+	if !hasByte(block, s.dialect.Quote) {
+		return (&Lines{Blank: s.blank}).Count(block)
+	}
+	c := CSV{dialect: s.dialect, odd: s.odd, comma: s.comma, comment: s.comment}
+	c.Reset()
+	n, count := c.walk(block, len(block), 0)
+	if n < len(block) {
+		count += c.Rest(block[n:])
+	}
+	return count
 }
 
 // end looks for the end of the record that the splitter is in, its newline
 // included; -1 means that the record goes on after data.
 func (s *CSV) end(data []byte) int {
+	if s.odd {
+		return s.oddEnd(data)
+	}
+	quote := s.dialect.Quote
 	for s.pos < len(data) {
 		rest := data[s.pos:]
 		switch s.state {
-		case atField, inField:
+		default:
 			if n := s.plain(rest); n >= 0 {
 				return s.pos + n
 			}
@@ -76,7 +181,7 @@ func (s *CSV) end(data []byte) int {
 				return -1
 			}
 		case inQuotes:
-			i := bytes.IndexByte(rest, '"')
+			i := bytes.IndexByte(rest, quote)
 			if i < 0 {
 				s.pos = len(data)
 				return -1
@@ -84,20 +189,17 @@ func (s *CSV) end(data []byte) int {
 			s.pos += i + 1
 			s.state = afterQuote
 		case afterQuote:
-			switch {
-			case rest[0] == '\n':
+			switch rest[0] {
+			case '\n':
 				return s.pos + 1
-			case rest[0] == '"':
+			case quote:
 				s.pos++
 				s.state = inQuotes
-			case rest[0] == '\r':
+			case '\r':
 				s.pos++
 				s.state = afterCR
-			case bytes.HasPrefix(s.comma, rest[:min(len(rest), len(s.comma))]):
-				if len(rest) < len(s.comma) {
-					return -1 // half a comma
-				}
-				s.pos += len(s.comma)
+			case s.comma[0]:
+				s.pos++
 				s.state = atField
 			default:
 				s.state = broken
@@ -127,7 +229,7 @@ func (s *CSV) plain(rest []byte) int {
 	if end >= 0 {
 		line = rest[:end]
 	}
-	q := bytes.IndexByte(line, '"')
+	q := bytes.IndexByte(line, s.dialect.Quote)
 	switch {
 	case q >= 0:
 		first := q == 0 && s.state == atField || q > 0 && s.endsField(line[:q])
@@ -140,15 +242,10 @@ func (s *CSV) plain(rest []byte) int {
 	case end >= 0:
 		return end + 1
 	}
-	// No newline yet. A comma at the end, or half of one, decides what a quote
-	// after it means.
-	n := len(line)
-	if !s.endsField(line) {
-		n = max(0, n-len(s.comma)+1)
-	}
-	if n > 0 {
+	// No newline yet. A comma at the end decides what a quote after it means.
+	if n := len(line); n > 0 {
 		s.state = inField
-		if s.endsField(line[:n]) {
+		if s.endsField(line) {
 			s.state = atField
 		}
 		s.pos += n
@@ -156,7 +253,7 @@ func (s *CSV) plain(rest []byte) int {
 	return -1
 }
 
-func (s *CSV) endsField(b []byte) bool { return bytes.HasSuffix(b, s.comma) }
+func (s *CSV) endsField(b []byte) bool { return b[len(b)-1] == s.comma[0] }
 
 // Skip implements Splitter.
 func (s *CSV) Skip(data []byte) (n int, ended bool) {
@@ -171,7 +268,7 @@ func (s *CSV) Skip(data []byte) (n int, ended bool) {
 // Rest implements Splitter.
 func (s *CSV) Rest(data []byte) int64 {
 	s.Reset()
-	if BlankCSV(data) {
+	if s.blank(data) {
 		return 0
 	}
 	return 1
@@ -181,102 +278,12 @@ func (s *CSV) Rest(data []byte) int64 {
 func (s *CSV) Open() bool { return s.state == inQuotes }
 
 // Reset implements Splitter.
-func (s *CSV) Reset() { s.pos, s.state = 0, atField }
+func (s *CSV) Reset() { s.pos, s.state = 0, s.start() }
 
-// ErrOpenQuote says that a quoted field goes on to the end of the input.
-var ErrOpenQuote = fmt.Errorf("a quote is never closed: %w", csv.ErrQuote)
-
-// Record splits the CSV record at the start of s, which is whole, into fields.
-// They are appended to fields[:0] and are parts of s wherever nothing in them is
-// escaped. It returns also how many bytes of s the record is, which holds for a
-// record with an error too, and how many of those are its line end. A blank line
-// is a record without fields.
-//
-// What it accepts, and the errors, are those of encoding/csv, with ErrOpenQuote
-// for one of them.
-func Record(s, comma string, fields []string) (out []string, n int, err error) {
-	fields = fields[:0]
-	for pos := 0; ; {
-		line, next := physicalLine(s, pos)
-		if pos == 0 && line == "" {
-			return fields, next, nil
-		}
-		if line == "" || line[0] != '"' {
-			field, rest, more := strings.Cut(line, comma)
-			if strings.IndexByte(field, '"') >= 0 {
-				return fields, next, csv.ErrBareQuote
-			}
-			fields = append(fields, field)
-			if !more {
-				return fields, next, nil
-			}
-			pos += len(line) - len(rest)
-			if strings.IndexByte(rest, '"') < 0 {
-				return appendSplit(fields, rest, comma), next, nil
-			}
-			continue
-		}
-		field, end, err := quoted(s, pos)
-		if err != nil {
-			return fields, len(s), err
-		}
-		line, next = physicalLine(s, end)
-		fields = append(fields, field)
-		switch {
-		case line == "":
-			return fields, next, nil
-		case !strings.HasPrefix(line, comma):
-			return fields[:len(fields)-1], next, csv.ErrQuote
-		}
-		pos = end + len(comma)
+// start is the state in which a record begins.
+func (s *CSV) start() csvState {
+	if s.odd {
+		return atRecord
 	}
-}
-
-// appendSplit appends the fields of a line without quotes.
-func appendSplit(fields []string, line, comma string) []string {
-	for {
-		field, rest, more := strings.Cut(line, comma)
-		fields = append(fields, field)
-		if !more {
-			return fields
-		}
-		line = rest
-	}
-}
-
-// physicalLine is what is left of the line at pos, without its end, and where
-// the next one begins.
-func physicalLine(s string, pos int) (line string, next int) {
-	line, next = s[pos:], len(s)
-	if i := strings.IndexByte(line, '\n'); i >= 0 {
-		line, next = line[:i], pos+i+1
-	}
-	return strings.TrimSuffix(line, "\r"), next
-}
-
-// quoted is the quoted field at pos, and where it ends.
-func quoted(s string, pos int) (field string, end int, err error) {
-	pos++
-	escaped := false
-	for p := pos; ; {
-		i := strings.IndexByte(s[p:], '"')
-		if i < 0 {
-			return "", 0, ErrOpenQuote
-		}
-		p += i + 1
-		if p < len(s) && s[p] == '"' {
-			escaped = true
-			p++
-			continue
-		}
-		field, end = s[pos:p-1], p
-		break
-	}
-	if escaped {
-		field = strings.ReplaceAll(field, `""`, `"`)
-	}
-	if strings.IndexByte(field, '\r') >= 0 {
-		field = strings.ReplaceAll(field, "\r\n", "\n")
-	}
-	return field, end, nil
+	return atField
 }

@@ -18,56 +18,104 @@ type outcome struct {
 	err    error
 }
 
+// NewCSV is a splitter for the usual dialect with another comma.
+func NewCSV(comma rune) Splitter { return NewDialect(Dialect{Comma: comma, Quote: '"'}) }
+
+// Record is the first record of s, and how long it is.
+func Record(s, comma string, _ []string) (fields []string, n int, err error) {
+	d := Dialect{Comma: []rune(comma)[0], Quote: '"'}
+	return d.Record([]byte(s))
+}
+
+// dialects are what texts written with commas and double quotes are tried in.
+func dialects() (all []Dialect) {
+	for _, comma := range []rune{',', ';', '\t', 'é', '€'} {
+		for i := range 8 {
+			d := Dialect{Comma: comma, Quote: '"', Lazy: i&1 != 0, Trim: i&2 != 0}
+			if i&4 != 0 {
+				d.Comment = 'b'
+			}
+			all = append(all, d)
+		}
+	}
+	return append(all, Dialect{Comma: ',', Quote: '"', Comment: 'é'}, Dialect{Comma: ',', Quote: '\''}, Dialect{Comma: ';', Quote: '\'', Lazy: true})
+}
+
+// written is the text in the dialect.
+func (d *Dialect) written(text string) string {
+	return strings.NewReplacer(",", string(d.Comma), "\"", string(d.Quote)).Replace(text)
+}
+
 // standard is what encoding/csv makes of the text, going on after errors.
-func standard(text string, comma rune) (out []outcome) {
-	r := csv.NewReader(strings.NewReader(text))
-	r.Comma = comma
+func standard(text string, d Dialect, width int) (out []outcome) {
+	// It knows one quote only.
+	swap := strings.NewReplacer("\"", string(d.Quote), string(d.Quote), "\"")
+	r := csv.NewReader(strings.NewReader(swap.Replace(text)))
+	r.Comma, r.Comment, r.LazyQuotes, r.TrimLeadingSpace = d.Comma, d.Comment, d.Lazy, d.Trim
 	r.FieldsPerRecord = -1
 	for {
 		fields, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			return out
 		}
-		if parse := new(csv.ParseError); errors.As(err, &parse) {
-			out = append(out, outcome{err: parse.Err})
-			continue
+		for i := range fields {
+			fields[i] = swap.Replace(fields[i])
 		}
-		out = append(out, outcome{fields: fields})
+		parse := new(csv.ParseError)
+		switch {
+		case errors.As(err, &parse):
+			out = append(out, outcome{err: parse.Err})
+		case len(fields) != width:
+			out = append(out, outcome{err: csv.ErrFieldCount})
+		default:
+			out = append(out, outcome{fields: fields})
+		}
 	}
 }
 
+// cause is the error of encoding/csv that err wraps.
+func cause(err error) error {
+	for _, known := range []error{csv.ErrQuote, csv.ErrBareQuote, csv.ErrFieldCount} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return err
+}
+
 // ours splits the text into blocks of about want bytes, and those into records.
-func ours(t require.TestingT, text string, comma rune, want int) (out []outcome) {
-	r := New(NewCSV(comma), 1<<20)
+func ours(t require.TestingT, text string, d Dialect, width, want int) (out []outcome) {
+	r := New(NewDialect(d), 1<<20)
 	r.Reset(from(strings.NewReader(text)), false)
 	r.begun = true // encoding/csv knows no byte order mark
+	columns := Columns{Dialect: d, Width: width, MaxRecord: 1 << 20}
+	var table Table
 	for {
 		b, err := r.Next(context.Background(), want, 0)
 		if errors.Is(err, io.EOF) {
 			return out
 		}
 		require.NoError(t, err)
-		count := int64(0)
-		for s := string(b.Data); s != ""; {
-			fields, n, err := Record(s, string(comma), nil)
-			require.Positive(t, n)
-			s = s[n:]
-			switch {
-			case errors.Is(err, csv.ErrQuote):
-				if errors.Is(err, ErrOpenQuote) {
-					require.Empty(t, s, "only the input's end leaves a quote open")
-				}
-				out = append(out, outcome{err: csv.ErrQuote})
-			case err != nil:
-				out = append(out, outcome{err: err})
-			case len(fields) == 0:
-				continue
-			default:
-				out = append(out, outcome{fields: fields})
+		whole := string(b.Data)
+		columns.Split(b.Data, &table)
+		require.Equal(t, whole, string(b.Data))
+		require.Len(t, table.Fields, width*len(table.Starts))
+		bad := table.Bad
+		for i := 0; i <= len(table.Starts); i++ {
+			for len(bad) > 0 && bad[0].Before == i {
+				out = append(out, outcome{err: cause(bad[0].Err)})
+				bad = bad[1:]
 			}
-			count++
+			if i == len(table.Starts) {
+				break
+			}
+			fields := []string{}
+			for _, f := range table.Fields[i*width:][:width] {
+				fields = append(fields, string(table.Data[f.Start():f.End()]))
+			}
+			out = append(out, outcome{fields: fields})
 		}
-		require.Equal(t, b.Records, count)
+		require.Empty(t, bad)
 	}
 }
 
@@ -80,11 +128,13 @@ var csvTexts = []string{
 
 func TestCSVLikeEncodingCSV(t *testing.T) {
 	for _, text := range csvTexts {
-		for _, comma := range []rune{',', ';', 'é', '€'} {
-			text := strings.ReplaceAll(text, ",", string(comma))
-			expected := standard(text, comma)
-			for want := 1; want <= len(text)+1; want++ {
-				require.Equal(t, expected, ours(t, text, comma, want), "%q, blocks of %d bytes", text, want)
+		for _, d := range dialects() {
+			text := d.written(text)
+			for width := 1; width <= 3; width++ {
+				expected := standard(text, d, width)
+				for want := 1; want <= len(text)+1; want++ {
+					require.Equal(t, expected, ours(t, text, d, width, want), "%q, %+v, blocks of %d bytes", text, d, want)
+				}
 			}
 		}
 	}
@@ -99,31 +149,69 @@ func TestCSVOpenQuoteOverTheLimit(t *testing.T) {
 	assert.Equal(t, "a,b\n", string(b.Data))
 	b, err = r.Next(t.Context(), 4, 0)
 	require.NoError(t, err)
-	assert.Equal(t, Block{Offset: 4, Record: 1, Records: 1, Long: int64(len(text) - 4), Open: true}, b)
+	assert.Equal(t, Block{Offset: 4, Records: 1, Long: int64(len(text) - 4), Open: true}, b)
 	_, err = r.Next(t.Context(), 4, 0)
 	require.ErrorIs(t, err, io.EOF)
 }
 
-func TestRecordsAreViews(t *testing.T) {
-	line := "2001-01-01,\"quoted\",text\r\n"
-	fields := make([]string, 0, 8)
-	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		fields, _, _ = Record(line, ",", fields)
-	}))
-	assert.Equal(t, []string{"2001-01-01", "quoted", "text"}, fields)
+func TestColumnsSplitAllocatesNothing(t *testing.T) {
+	block := []byte("2001-01-01,\"quoted\",text\r\na,b,c\n")
+	columns := Columns{Dialect: Dialect{Comma: ',', Quote: '"'}, Width: 3, MaxRecord: 100}
+	var table Table
+	assert.Zero(t, testing.AllocsPerRun(100, func() { columns.Split(block, &table) }))
+	assert.Len(t, table.Starts, 2)
+}
+
+// Picking in order goes another way than picking in any order.
+func TestColumnsPicked(t *testing.T) {
+	for _, text := range []string{"a,b,c\nd,e,f", "a,\"b\",c\n\"d\",e,f"} {
+		for want, pick := range map[string][]int{"acdf": {0, 2}, "cafd": {2, 0}, "be": {1}, "abcdef": {0, 1, 2}} {
+			columns := Columns{Dialect: Dialect{Comma: ',', Quote: '"'}, Width: 3, Pick: pick, MaxRecord: 100}
+			var table Table
+			columns.Split([]byte(text), &table)
+			got := ""
+			for _, f := range table.Fields {
+				got += string(table.Data[f.Start():f.End()])
+			}
+			assert.Equal(t, want, got)
+		}
+	}
+}
+
+func TestColumns(t *testing.T) {
+	text := "a,b,c\nd,NA\n\ne,\"NA\",f,g\n\"h\"\"i\",j,NA\nlonglonglonglo,k,l\n"
+	for _, comment := range []rune{0, '#'} { // both ways to split
+		columns := Columns{
+			Dialect: Dialect{Comma: ',', Quote: '"', Comment: comment}, Width: 3, Pick: []int{2, 0, 0, 1}, Pad: true,
+			Null: []string{"NA", "x"}, MaxRecord: 12,
+		}
+		var table Table
+		columns.Split([]byte(text), &table)
+		var got []string
+		for _, f := range table.Fields {
+			got = append(got, string(table.Data[f.Start():f.End()]))
+		}
+		assert.Equal(t, []string{"c", "a", "a", "b", "", "d", "d", "", "", "h\"i", "h\"i", "j"}, got)
+		assert.Equal(t, []int32{0, 6, 23}, table.Starts)
+		require.Len(t, table.Bad, 2)
+		assert.Equal(t, 2, table.Bad[0].Before)
+		assert.Equal(t, "e,\"NA\",f,g", text[table.Bad[0].At:][:table.Bad[0].Size])
+		require.EqualError(t, table.Bad[0].Err, "wrong number of fields: 4, want 3")
+		assert.Equal(t, BadRecord{Before: 3, At: 35, Size: 18, Err: ErrLong}, table.Bad[1])
+	}
 }
 
 func FuzzCSV(f *testing.F) {
-	for _, text := range csvTexts {
-		f.Add(text, uint16(3), false)
-		f.Add(text, uint16(7), true)
+	for i, text := range csvTexts {
+		f.Add(text, uint16(3), uint8(i), uint8(1))
+		f.Add(text, uint16(7), uint8(3*i), uint8(2))
 	}
-	f.Fuzz(func(t *testing.T, text string, want uint16, wide bool) {
-		comma := ','
-		if wide {
-			comma = '€'
-		}
-		require.Equal(t, standard(text, comma), ours(t, text, comma, int(want)+1))
+	all := dialects()
+	f.Fuzz(func(t *testing.T, text string, want uint16, which, width uint8) {
+		d := all[int(which)%len(all)]
+		text = d.written(text)
+		n := int(width)%4 + 1
+		require.Equal(t, standard(text, d, n), ours(t, text, d, n, int(want)+1))
 	})
 }
 

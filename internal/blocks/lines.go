@@ -11,13 +11,18 @@ type Lines struct {
 	scanned int // so many bytes of the first record are known to hold no newline
 }
 
-// Cut implements Splitter.
+// Cut implements Splitter. It counts only what it was told to count.
 func (s *Lines) Cut(data []byte, want, records int) (n int, count int64) {
-	if i := s.firstEnd(data); i < 0 {
+	if records <= 0 {
+		if n = 1 + bytes.LastIndexByte(data[:min(want, len(data))], '\n'); n > 0 {
+			s.scanned = 0
+			return n, -1
+		}
+	}
+	if n = s.firstEnd(data); n < 0 {
 		return 0, 0
 	} else if records <= 0 {
-		n = max(i, 1+bytes.LastIndexByte(data[:min(want, len(data))], '\n'))
-		return n, s.count(data[:n])
+		return n, -1
 	}
 	return countTo(data, want, records, s.Blank)
 }
@@ -34,12 +39,20 @@ func (s *Lines) firstEnd(data []byte) int {
 	return i
 }
 
-// count is how many records the whole lines of data are.
-func (s *Lines) count(data []byte) int64 {
+// Count implements Counter.
+func (s *Lines) Count(block []byte) (count int64) {
 	if s.Blank == nil {
-		return int64(bytes.Count(data, []byte{'\n'}))
+		count = int64(bytes.Count(block, []byte{'\n'}))
+		if n := len(block); n > 0 && block[n-1] != '\n' {
+			count++
+		}
+		return count
 	}
-	_, count := countTo(data, len(data), 0, s.Blank)
+	for line := range bytes.Lines(block) {
+		if !s.Blank(bytes.TrimSuffix(line, []byte{'\n'})) {
+			count++
+		}
+	}
 	return count
 }
 

@@ -5,28 +5,21 @@
 package blocks
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"slices"
+	"math"
 	"strings"
 )
 
-const (
-	readSize = 256 << 10 // the read buffer's usual size
-	minRead  = 16 << 10  // room that a read should have at least
-
-	// MaxSize is the largest block, and the largest record, that may be asked for.
-	MaxSize = 1 << 30
-)
+// MaxSize is the largest block, and the largest record, that may be asked for.
+const MaxSize = 1 << 30
 
 // Block is a run of whole records.
 type Block struct {
 	Data    []byte // the records, newlines included; memory of its own. nil for a record over the limit
 	Offset  int64  // bytes before it in the input
-	Record  int64  // records before it in the input
-	Records int64  // how many records it holds
+	Records int64  // how many records it holds; -1: they are not counted, and may be none
 	Long    int64  // the length of a record over the limit, without its newline; 0 for any other block
 	Open    bool   // that record ends with the input, inside quotes
 }
@@ -36,7 +29,8 @@ type Block struct {
 type Splitter interface {
 	// Cut returns how many bytes at the start of data are whole records, and how
 	// many records those are: as many as fit into want bytes, and at least one
-	// line. With records > 0 there are no more than that. Zero bytes mean that the
+	// line. With records > 0 there are no more than that; without, a splitter that
+	// has Count may leave counting to it and return -1. Zero bytes mean that the
 	// first record goes on after data; the splitter is then asked again with more
 	// data after the same start, or with Skip.
 	Cut(data []byte, want, records int) (n int, count int64)
@@ -53,6 +47,14 @@ type Splitter interface {
 	Reset()
 }
 
+// Counter is a Splitter that can count the records of a block. Count is called by
+// many goroutines at once, also while the splitter is in use.
+type Counter interface {
+	Splitter
+	// Count is how many records a block of whole ones holds.
+	Count(block []byte) int64
+}
+
 // ErrGaveUp says that a read was given up because its context ended. Nothing is
 // lost: the next read goes on.
 var ErrGaveUp = errors.New("the context ended")
@@ -60,11 +62,13 @@ var ErrGaveUp = errors.New("the context ended")
 // ReadFunc reads like io.Reader. When ctx ends it may return ErrGaveUp.
 type ReadFunc func(ctx context.Context, p []byte) (int, error)
 
-// Reader cuts an input into blocks. It holds no more than its read buffer or
-// the largest record, whichever is larger.
+// Reader cuts an input into blocks. It reads into the memory that it hands on:
+// what it holds besides is no more than one read buffer or the largest record,
+// whichever is larger.
 type Reader struct {
 	split     Splitter
 	maxRecord int
+	memory    *Memory
 
 	read ReadFunc
 	live bool // return what is there rather than wait for more
@@ -78,23 +82,35 @@ type Reader struct {
 	skipping bool
 	skipped  int64 // bytes of the record that is skipped
 	offset   int64 // where buf[start] is, or the record that is skipped begins
-	record   int64
+	until    int64 // hand on no record that begins behind this, but for the first of an input
+	handed   bool  // a record was handed on
 }
 
 // New returns a Reader without an input; see Reset.
 func New(split Splitter, maxRecord int) *Reader {
-	return &Reader{split: split, maxRecord: maxRecord}
+	return &Reader{split: split, maxRecord: maxRecord, memory: new(Memory), until: math.MaxInt64}
 }
+
+// Use makes the reader take the memory of its blocks from memory.
+func (r *Reader) Use(memory *Memory) { r.memory = memory }
 
 // Reset begins a new input. From a live one the reader takes what is there and
 // does not wait for a full block.
 func (r *Reader) Reset(read ReadFunc, live bool) {
 	r.split.Reset()
-	*r = Reader{split: r.split, maxRecord: r.maxRecord, buf: r.buf, read: read, live: live}
+	*r = Reader{split: r.split, maxRecord: r.maxRecord, memory: r.memory, buf: r.buf, read: read, live: live, until: math.MaxInt64}
 }
 
-// Records is how many records were handed on.
-func (r *Reader) Records() int64 { return r.record }
+// Begin says that the input, which was just set, begins offset bytes into a file.
+func (r *Reader) Begin(offset int64) { r.offset, r.begun, r.handed = offset, true, true }
+
+// Until makes Next return io.EOF before a record that begins more than offset
+// bytes into the input. The first record of a file begins at 0, also behind a byte
+// order mark.
+func (r *Reader) Until(offset int64) { r.until = offset }
+
+// past reports whether the next record begins behind the end.
+func (r *Reader) past() bool { return r.offset > r.until && r.handed && !r.skipping }
 
 // Bytes is how many bytes were read, the part of a record that no block holds
 // included.
@@ -115,6 +131,9 @@ func (r *Reader) Next(ctx context.Context, want, records int) (Block, error) {
 			return b, nil
 		} else if r.skipping {
 			continue
+		}
+		if r.past() {
+			return Block{}, io.EOF
 		}
 		if r.err != nil {
 			return Block{}, r.err
@@ -140,8 +159,11 @@ func (r *Reader) cut(want, records int) (Block, bool) {
 			r.offset += int64(len(bom))
 		}
 	}
-	for r.start < r.end {
+	for r.start < r.end && !r.past() {
 		data := r.buf[r.start:r.end]
+		if left := r.until - r.offset; left < int64(want) {
+			want = int(max(1, left))
+		}
 		enough := len(data) >= want || r.live || r.err != nil
 		if !enough && records <= 0 {
 			return Block{}, false
@@ -153,31 +175,44 @@ func (r *Reader) cut(want, records int) (Block, bool) {
 		if !enough && count < int64(records) {
 			return Block{}, false
 		}
-		if b := r.take(n, count); count > 0 {
+		if b := r.take(n, count, want); count != 0 {
 			return b, true
 		}
 	}
 	data := r.buf[r.start:r.end]
 	switch {
+	case r.past():
 	case len(data) > r.maxRecord:
 		r.skipping = true
 	case len(data) > 0 && r.err == io.EOF:
 		count := r.split.Rest(data)
-		return r.take(len(data), count), count > 0
+		return r.take(len(data), count, want), count != 0
 	}
 	return Block{}, false
 }
 
-// take hands on the next n bytes. They are copied, so that a block keeps no
-// more memory than its own.
-func (r *Reader) take(n int, count int64) Block {
-	b := Block{Offset: r.offset, Record: r.record, Records: count}
-	if count > 0 {
-		b.Data = bytes.Clone(r.buf[r.start : r.start+n])
-	}
-	r.start += n
+// take hands on the next n bytes: with their buffer if they are most of it, as
+// memory of their own otherwise. So a block keeps no more than twice its memory,
+// or what is kept for blocks anyway.
+func (r *Reader) take(n int, count int64, want int) Block {
+	b := Block{Offset: r.offset, Records: count}
 	r.offset += int64(n)
-	r.record += count
+	r.handed = true
+	rest := r.buf[r.start+n : r.end]
+	switch {
+	case count == 0:
+		r.start += n
+	case r.start > 0 || 2*n < len(r.buf) || len(rest) > n:
+		b.Data = r.memory.clone(r.buf[r.start : r.start+n])
+		r.start += n
+	default:
+		b.Data = r.buf[:n]
+		r.buf, r.end = nil, 0
+		if len(rest) > 0 {
+			r.buf = r.memory.get(max(want, minRead, len(rest)))
+			r.end = copy(r.buf, rest)
+		}
+	}
 	return b
 }
 
@@ -195,11 +230,10 @@ func (r *Reader) skip() (b Block, ended bool) {
 		r.start = r.end
 		long = r.skipped
 	}
-	b = Block{Offset: r.offset, Record: r.record, Records: 1, Long: long, Open: !ended && r.split.Open()}
+	b = Block{Offset: r.offset, Records: 1, Long: long, Open: !ended && r.split.Open()}
 	r.skipping = false
 	r.offset += r.skipped
-	r.skipped = 0
-	r.record++
+	r.skipped, r.handed = 0, true
 	return b, true
 }
 
@@ -227,27 +261,32 @@ func (r *Reader) more(ctx context.Context, want int) error {
 	return nil
 }
 
-// makeRoom makes room to read into: it moves what is left to the front of the
-// buffer, or enlarges it for a record that does not fit.
+// makeRoom makes room to read into: for the rest of the block that is wanted, or
+// for more of a record that is larger.
 func (r *Reader) makeRoom(want int) {
-	size := max(readSize, want)
-	if r.start == r.end {
+	held := r.end - r.start
+	size := max(want, minRead)
+	if held == 0 {
 		r.start, r.end = 0, 0
 		if len(r.buf) < size || len(r.buf) > 4*size {
-			r.buf = make([]byte, size)
+			r.buf = r.memory.get(size)
 		}
 		return
 	}
-	if len(r.buf)-r.end >= minRead {
+	need := size // from start on
+	if held >= size {
+		need = held + minRead
+	}
+	if len(r.buf)-r.start >= need {
 		return
 	}
-	if r.start > 0 {
-		r.end = copy(r.buf, r.buf[r.start:r.end])
-		r.start = 0
+	if len(r.buf) < need { // a record that does not fit: twice the room
+		size = max(need, min(2*len(r.buf), r.maxRecord+1+minRead))
+		buf := r.memory.get(size)
+		r.end = copy(buf, r.buf[r.start:r.end])
+		r.buf, r.start = buf, 0
+		return
 	}
-	if len(r.buf)-r.end < minRead && r.end < max(want, r.maxRecord+1) {
-		size = min(2*len(r.buf), max(size, r.maxRecord+1+minRead))
-		r.buf = slices.Grow(r.buf[:r.end], max(size-r.end, minRead))
-		r.buf = r.buf[:cap(r.buf)]
-	}
+	r.end = copy(r.buf, r.buf[r.start:r.end])
+	r.start = 0
 }

@@ -38,7 +38,7 @@ func drain(t require.TestingT, r *Reader, want, records int) (data string, lengt
 			offset = b.Offset
 			require.Contains(t, []int64{0, 3}, offset)
 		}
-		require.Equal(t, count, b.Record)
+		b.Records = counted(r, b)
 		require.Positive(t, b.Records)
 		require.GreaterOrEqual(t, b.Offset, offset)
 		if records > 0 {
@@ -55,6 +55,14 @@ func drain(t require.TestingT, r *Reader, want, records int) (data string, lengt
 		}
 		count += b.Records
 	}
+}
+
+// counted is how many records a block has, also if that is left to Count.
+func counted(r *Reader, b Block) int64 {
+	if c, ok := r.split.(Counter); ok && b.Records < 0 {
+		return c.Count(b.Data)
+	}
+	return b.Records
 }
 
 // scanLines is the plain answer: what bufio makes of the text.
@@ -82,7 +90,6 @@ func TestLinesEveryBlockSize(t *testing.T) {
 				require.Equal(t, text, data)
 				require.Empty(t, long)
 				require.Len(t, scanLines(text), int(count))
-				require.Equal(t, count, r.Records())
 				require.Equal(t, int64(len(text)), r.Bytes())
 			}
 		}
@@ -99,7 +106,7 @@ func TestBlocksHoldWhatWasAskedFor(t *testing.T) {
 		b, err := r.Next(t.Context(), c.want, c.records)
 		require.NoError(t, err)
 		assert.Len(t, b.Data, c.bytes, "%+v", c)
-		assert.Equal(t, int64(c.bytes/8), b.Records)
+		assert.Equal(t, int64(c.bytes/8), counted(r, b))
 	}
 }
 
@@ -135,7 +142,7 @@ func TestByteOrderMark(t *testing.T) {
 
 func TestLongRecordIsSkipped(t *testing.T) {
 	const limit = 1000
-	long := strings.Repeat("x", 2*readSize+123)
+	long := strings.Repeat("x", 2*(256<<10)+123)
 	for _, tail := range []string{"after\n", "after", ""} {
 		text := "before\n" + long + "\n" + strings.Repeat("y", limit) + "\n" + tail
 		r := New(&Lines{}, limit)
@@ -145,7 +152,7 @@ func TestLongRecordIsSkipped(t *testing.T) {
 		assert.Equal(t, []int64{int64(len(long))}, lengths)
 		assert.Equal(t, "before\n"+strings.Repeat("y", limit)+"\n"+tail, data)
 		assert.Len(t, scanLines(text), int(count))
-		assert.LessOrEqual(t, cap(r.buf), readSize, "never in memory")
+		assert.LessOrEqual(t, cap(r.buf), minRead, "never in memory")
 	}
 	r := New(&Lines{}, limit)
 	r.Reset(from(strings.NewReader(long)), false)
@@ -156,19 +163,19 @@ func TestLongRecordIsSkipped(t *testing.T) {
 
 func TestRecordLargerThanTheBuffer(t *testing.T) {
 	const limit = 4 << 20
-	text := strings.Repeat("x", limit) + "\nnext\n" + strings.Repeat("z", limit+readSize) + "\nlast\n"
+	text := strings.Repeat("x", limit) + "\nnext\n" + strings.Repeat("z", limit+(256<<10)) + "\nlast\n"
 	r := New(&Lines{}, limit)
 	r.Reset(from(iotest.HalfReader(strings.NewReader(text))), false)
 	data, lengths, count, err := drain(t, r, 64<<10, 0)
 	require.ErrorIs(t, err, io.EOF)
 	assert.Equal(t, strings.Repeat("x", limit)+"\nnext\nlast\n", data)
-	assert.Equal(t, []int64{limit + readSize}, lengths)
+	assert.Equal(t, []int64{limit + (256 << 10)}, lengths)
 	assert.Equal(t, int64(4), count)
 	r.Reset(from(strings.NewReader("small\n")), false)
 	data, _, _, err = drain(t, r, 64<<10, 0)
 	require.ErrorIs(t, err, io.EOF)
 	assert.Equal(t, "small\n", data)
-	assert.LessOrEqual(t, cap(r.buf), 4*readSize, "the large buffer is let go")
+	assert.LessOrEqual(t, cap(r.buf), 64<<10, "the large buffer is let go")
 }
 
 var errBoom = errors.New("boom")
@@ -265,7 +272,7 @@ func TestSkippingIsGivenUpAndGoesOn(t *testing.T) {
 	assert.Equal(t, int64(5000), b.Long)
 	b, err = r.Next(t.Context(), 10, 0)
 	require.NoError(t, err)
-	assert.Equal(t, Block{Data: []byte("end\n"), Offset: 5001, Record: 1, Records: 1}, b)
+	assert.Equal(t, Block{Data: []byte("end\n"), Offset: 5001, Records: -1}, b)
 }
 
 // However the bytes arrive and whatever is asked for, the records are the same.
@@ -307,7 +314,6 @@ func records1(t require.TestingT, r *Reader, kind, comma string, limit, want, re
 			return out
 		}
 		require.NoError(t, err)
-		require.Equal(t, n, b.Record)
 		if b.Long > 0 {
 			require.Greater(t, b.Long, int64(limit))
 			out = append(out, fmt.Sprintf("%d at %d: %d bytes", n, b.Offset, b.Long))
@@ -339,7 +345,7 @@ func records1(t require.TestingT, r *Reader, kind, comma string, limit, want, re
 			}
 			n++
 		}
-		require.Equal(t, b.Records, n-from)
+		require.Equal(t, counted(r, b), n-from)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package codec reads and writes compressed data for the sources and sinks of
 // files: gzip and zstd, recognised by their first bytes when reading and chosen
-// by the file's name when writing. A Reader starts no goroutine, a Writer joins
-// its own before Close or Abort returns.
+// by the file's name when writing. A Reader that was told to decode ahead and a
+// Writer start goroutines, which Close and Abort join.
 package codec
 
 import (
@@ -10,14 +10,10 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
-
-// maxWindow is how far back a zstd frame may refer, and so what reading one may
-// cost in memory. It is what the zstd command allows without --long=31.
-const maxWindow = 128 << 20
 
 // readSize is the size of the buffer in front of a decompressor.
 const readSize = 64 << 10
@@ -54,35 +50,77 @@ func kindOf(name string) kind {
 // frames) and passes everything else on unchanged. It looks at its source at
 // the first Read only.
 type Reader struct {
-	src  *bufio.Reader
-	name string
-	body io.Reader
-	zst  *zstd.Decoder
-	err  error
+	src    *bufio.Reader
+	name   string
+	limits *Limits
+	ahead  int
+
+	body  io.Reader // of data that is not compressed src itself
+	close func()
+	in    counter // compressed bytes that were read
+	out   int64   // decompressed bytes
+	err   error
+}
+
+// counter counts what is read through it, by who reads or a goroutine of the
+// decoder, and keeps the failure, which decoders may take for the end.
+type counter struct {
+	io.Reader
+	n      atomic.Int64
+	failed atomic.Pointer[error]
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(int64(n))
+	if err != nil && err != io.EOF {
+		c.failed.CompareAndSwap(nil, &err)
+	}
+	return n, err
 }
 
 // NewReader returns a Reader of src. The name serves to tell a compressed file
-// that was cut off within its first bytes from a short text.
-func NewReader(src io.Reader, name string) *Reader {
-	return &Reader{src: bufio.NewReaderSize(src, readSize), name: name}
+// that was cut off within its first bytes from a short text. With ahead > 1 so
+// many goroutines decode zstd ahead of who reads: whole frames if they are small,
+// else one frame in stages.
+func NewReader(src io.Reader, name string, limits *Limits, ahead int) *Reader {
+	r := &Reader{name: name, limits: limits, ahead: ahead, in: counter{Reader: src}}
+	r.src = bufio.NewReaderSize(&r.in, readSize)
+	return r
 }
 
 // Read implements io.Reader. Compressed data that ends too early is
-// io.ErrUnexpectedEOF.
+// io.ErrUnexpectedEOF, data over a limit is ErrLimit.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.err != nil {
 		return 0, r.err
 	}
 	if r.body == nil {
-		if r.err = r.start(); r.err != nil {
+		if err := r.start(); err != nil {
+			r.err = r.cause(err)
 			return 0, r.err
 		}
 	}
 	n, err := r.body.Read(p)
-	if err != nil {
-		r.err = err
+	if r.body != r.src {
+		r.out += int64(n)
+		allowed, over := r.limits.charge(n, r.in.n.Load(), r.out)
+		if over != nil {
+			n, err = allowed, over
+		}
 	}
-	return n, err
+	if err != nil {
+		r.err = r.cause(err)
+	}
+	return n, r.err
+}
+
+// cause is why decoding ended with err.
+func (r *Reader) cause(err error) error {
+	if failed := r.in.failed.Load(); failed != nil {
+		return *failed
+	}
+	return r.limits.named(err)
 }
 
 // start recognises the format.
@@ -99,11 +137,11 @@ func (r *Reader) start() error {
 		}
 		r.body = body
 	case zst:
-		body, err := zstd.NewReader(r.src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		body, err := newFrames(r.src, r.limits, r.ahead)
 		if err != nil {
 			return cutOff(err)
 		}
-		r.body, r.zst = body, body
+		r.body, r.close = body, body.close
 	default:
 		r.body = r.src
 	}
@@ -167,9 +205,10 @@ func whole(head string, name string) (kind, error) {
 	return plain, nil
 }
 
-// Close lets go of what the decompressor holds. It does not close the source.
+// Close lets go of what the decompressor holds and joins its goroutines. It does
+// not close the source.
 func (r *Reader) Close() {
-	if r.zst != nil {
-		r.zst.Close()
+	if r.close != nil {
+		r.close()
 	}
 }

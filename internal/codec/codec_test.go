@@ -3,6 +3,7 @@ package codec
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -25,8 +26,23 @@ func pack(t *testing.T, name, text string) []byte {
 	return b.Bytes()
 }
 
-func unpack(src io.Reader, name string) (string, error) {
-	r := NewReader(src, name)
+// aheads are the numbers of goroutines that may decode ahead.
+var aheads = []int{1, 2, 5}
+
+// unpack decompresses, with and without decoding ahead: that must not matter.
+func unpack(data []byte, name string) (text string, err error) {
+	for i, ahead := range aheads {
+		got, failed := unpackFrom(bytes.NewReader(data), name, ahead)
+		if i > 0 && (got != text || fmt.Sprint(failed) != fmt.Sprint(err)) {
+			return "", fmt.Errorf("%d ahead: %d bytes, %w; one: %d bytes, %w", ahead, len(got), failed, len(text), err)
+		}
+		text, err = got, failed
+	}
+	return text, err
+}
+
+func unpackFrom(src io.Reader, name string, ahead int) (string, error) {
+	r := NewReader(src, name, NewLimits(0, 0, 0), ahead)
 	defer r.Close()
 	got, err := io.ReadAll(r)
 	return string(got), err
@@ -42,7 +58,7 @@ func TestRoundTrip(t *testing.T) {
 			for _, reader := range []io.Reader{
 				bytes.NewReader(data), iotest.OneByteReader(bytes.NewReader(data)), iotest.DataErrReader(bytes.NewReader(data)),
 			} {
-				got, err := unpack(reader, name)
+				got, err := unpackFrom(reader, name, 2)
 				require.NoError(t, err)
 				require.Equal(t, text, got)
 			}
@@ -52,11 +68,11 @@ func TestRoundTrip(t *testing.T) {
 
 func TestRecognisedByContentNotName(t *testing.T) {
 	for _, name := range []string{"a.gz", "a.zst"} {
-		got, err := unpack(bytes.NewReader(pack(t, name, "hello")), "a.txt")
+		got, err := unpack(pack(t, name, "hello"), "a.txt")
 		require.NoError(t, err)
 		assert.Equal(t, "hello", got)
 	}
-	got, err := unpack(strings.NewReader("hello"), "a.gz")
+	got, err := unpack([]byte("hello"), "a.gz")
 	require.NoError(t, err)
 	assert.Equal(t, "hello", got)
 }
@@ -65,7 +81,7 @@ func TestManyMembers(t *testing.T) {
 	for _, name := range []string{"a.gz", "a.zst"} {
 		data := append(pack(t, name, "one "), pack(t, name, "two ")...)
 		data = append(data, pack(t, name, "three")...)
-		got, err := unpack(bytes.NewReader(data), name)
+		got, err := unpack(data, name)
 		require.NoError(t, err)
 		assert.Equal(t, "one two three", got)
 	}
@@ -73,14 +89,14 @@ func TestManyMembers(t *testing.T) {
 
 func TestSkippableFrameFirst(t *testing.T) {
 	data := append([]byte{0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 'a', 'b', 'c'}, pack(t, "a.zst", "text")...)
-	got, err := unpack(bytes.NewReader(data), "a")
+	got, err := unpack(data, "a")
 	require.NoError(t, err)
 	assert.Equal(t, "text", got)
 }
 
 func TestShortTexts(t *testing.T) {
 	for _, text := range []string{"", "(", "P", "P*", "P*M", "(x", "P*Mx", "\xef"} {
-		got, err := unpack(strings.NewReader(text), "a.txt")
+		got, err := unpack([]byte(text), "a.txt")
 		require.NoError(t, err, "%q", text)
 		assert.Equal(t, text, got)
 	}
@@ -96,10 +112,10 @@ func TestTruncatedAnywhere(t *testing.T) {
 			if n == boundary {
 				continue // a whole file
 			}
-			_, err := unpack(bytes.NewReader(data[:n]), name)
+			_, err := unpack(data[:n], name)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%s cut to %d bytes", name, n)
 			if n > 1 {
-				_, err = unpack(bytes.NewReader(data[:n]), "a.txt")
+				_, err = unpack(data[:n], "a.txt")
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%s without its name cut to %d bytes", name, n)
 			}
 		}
@@ -108,14 +124,14 @@ func TestTruncatedAnywhere(t *testing.T) {
 
 func TestErrorsAreSticky(t *testing.T) {
 	boom := errors.New("boom")
-	r := NewReader(iotest.ErrReader(boom), "a")
+	r := NewReader(iotest.ErrReader(boom), "a", NewLimits(0, 0, 0), 2)
 	for range 2 {
 		_, err := r.Read(make([]byte, 10))
 		require.ErrorIs(t, err, boom)
 	}
 	r.Close()
 
-	r = NewReader(bytes.NewReader([]byte{0x1f, 0x8b, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}), "a")
+	r = NewReader(bytes.NewReader([]byte{0x1f, 0x8b, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}), "a", NewLimits(0, 0, 0), 2)
 	for range 2 {
 		_, err := r.Read(make([]byte, 10))
 		require.Error(t, err)
@@ -126,7 +142,7 @@ func TestErrorsAreSticky(t *testing.T) {
 func TestWindowIsLimited(t *testing.T) {
 	// A frame header that asks for a window of 2 GiB, and a block that follows.
 	data := []byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, (31 - 10) << 3, 0x01, 0x00, 0x00}
-	_, err := unpack(bytes.NewReader(data), "a.zst")
+	_, err := unpack(data, "a.zst")
 	require.ErrorIs(t, err, zstd.ErrWindowSizeExceeded)
 }
 
@@ -135,7 +151,7 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte{0x1f, 0x8b, 8, 0})
 	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd, 4})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r := NewReader(bytes.NewReader(data), "a")
+		r := NewReader(bytes.NewReader(data), "a", NewLimits(0, 0, 0), 1)
 		defer r.Close()
 		if _, err := io.CopyN(io.Discard, r, 1<<20); errors.Is(err, io.EOF) && len(data) > 0 {
 			if k, sure := match(string(data)); !sure && k == plain && len(data) > 1 && data[0] != 0x28 && data[0]&0xf0 != 0x50 {

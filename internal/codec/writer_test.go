@@ -44,7 +44,7 @@ func TestWriterLevelsAndWorkers(t *testing.T) {
 				require.NoError(t, w.Close())
 				require.NoError(t, w.Close(), "again")
 				w.Abort()
-				got, err := unpack(bytes.NewReader(b.Bytes()), name)
+				got, err := unpack(b.Bytes(), name)
 				require.NoError(t, err)
 				require.Equal(t, string(text), got)
 				if first == nil {

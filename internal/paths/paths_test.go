@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -23,7 +22,11 @@ func TestExpand(t *testing.T) {
 	got, err := Expand([]string{in("c.y"), Stdin, in("*.x"), in("c.y")})
 	require.NoError(t, err)
 	assert.Equal(t, []string{in("c.y"), Stdin, in("a.x"), in("b.x"), in("c.y")}, got)
-	for path, want := range map[string]error{in(""): syscall.EISDIR, in("z"): fs.ErrNotExist, in("*.z"): ErrNoMatch} {
+	got, err = Expand([]string{dir})
+	require.NoError(t, err)
+	assert.Equal(t, []string{in("a.x"), in("b.x"), in("c.y")}, got, "a folder stands for its files")
+	require.NoError(t, os.Mkdir(in("empty"), 0o700))
+	for path, want := range map[string]error{in("empty"): ErrNoMatch, in("z"): fs.ErrNotExist, in("*.z"): ErrNoMatch} {
 		_, err := Expand([]string{path})
 		require.ErrorIs(t, err, want)
 		var bad *Error

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -69,7 +68,7 @@ func TestMissingFiles(t *testing.T) {
 	for path, want := range map[string]error{
 		filepath.Join(dir, "x.parquet"): fs.ErrNotExist,
 		filepath.Join(dir, "*.parquet"): ErrNoMatch,
-		dir:                             syscall.EISDIR,
+		dir:                             ErrNoMatch,
 		"-":                             errStdin,
 	} {
 		_, err := Source[flight](path).Collect(t.Context())
