@@ -130,9 +130,11 @@ func Columns(names ...string) Option {
 
 // Borrow makes a [Records] source use the memory of fields again, too, where items
 // are let go (pool.Reduce): what At, Get and Bytes return is then valid only while
-// the function that was given the record runs, even as the key of a map, and
-// strings.Clone is for what is kept. It saves the garbage collector most of its
-// work. Everywhere else it changes nothing.
+// the function that was given the record runs, and strings.Clone is for what is
+// kept. A map keeps the key with which an element is assigned, also in place of an
+// equal one: look elements up with what is borrowed, assign them with a clone. The
+// option saves the garbage collector most of its work. Everywhere else it changes
+// nothing.
 func Borrow() Option {
 	return option{name: "Borrow", only: []string{"Records"}, fn: func(s *options) { s.csv.borrow = true }}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/penstock-go/penstock/pool"
 	"github.com/penstock-go/penstock/source"
@@ -42,9 +41,6 @@ func ExampleColumns() {
 			delay, err := strconv.Atoi(r.At(1))
 			if err != nil {
 				return sum, err
-			}
-			if _, known := sum[r.At(0)]; !known {
-				sum[strings.Clone(r.At(0))] = 0 // or the block would stay in memory
 			}
 			sum[r.At(0)] += delay
 			return sum, nil
