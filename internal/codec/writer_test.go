@@ -141,7 +141,7 @@ func TestPacker(t *testing.T) {
 			file = append(file, out...)
 			want += piece
 		}
-		got, err := unpack(bytes.NewReader(file), name)
+		got, err := unpack(file, name)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
