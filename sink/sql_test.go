@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
+
+	"github.com/penstock-go/penstock/internal/columns"
 )
 
 var errBoom = errors.New("boom")
@@ -221,6 +223,13 @@ func TestSQLNeedsNoConnectionInBetween(t *testing.T) {
 	assert.Equal(t, 5, count(t, db, "t"))
 }
 
+func columnsOf[T any](t *testing.T) []columns.Column {
+	t.Helper()
+	c, err := columns.Of(reflect.TypeFor[T]())
+	require.NoError(t, err)
+	return c
+}
+
 func TestSQLStatement(t *testing.T) {
 	db := database(t)
 	type pair struct {
@@ -228,15 +237,20 @@ func TestSQLStatement(t *testing.T) {
 		B int `db:"b\"x"`
 	}
 	plan := func(opts ...SQLOption) *sqlSink {
-		s := &sqlSink{table: "s.t", columns: columnsOf(reflect.TypeFor[pair]()), quote: '"'}
+		s := &sqlSink{table: "s.t", columns: columnsOf[pair](t), batchRows: 2, quote: '"'}
 		for _, o := range opts {
 			o.set(s)
 		}
+		s.settle()
 		return s
 	}
 	assert.Equal(t, `INSERT INTO "s"."t" ("a", "b""x") VALUES (?, ?), (?, ?)`, plan().insert(2))
 	assert.Equal(t, `INSERT INTO "s"."t" ("a", "b""x") VALUES ($1, $2), ($3, $4)`, plan(Dollar()).insert(2))
 	assert.Equal(t, "INSERT INTO `s`.`t` (`a`, `b\"x`) VALUES (?, ?)", plan(Backquote()).insert(1))
+	assert.Equal(t, `INSERT INTO "s"."t" ("a", "b""x") VALUES ($1, $2) ON CONFLICT ("b""x") DO UPDATE SET "a" = excluded."a"`,
+		plan(Dialect("postgres"), Upsert(`b"x`)).insert(1))
+	assert.Equal(t, `INSERT INTO "s"."t" ("a", "b""x") VALUES (?, ?) ON CONFLICT ("a", "b""x") DO NOTHING`,
+		plan(Dialect("sqlite"), Upsert("a", `b"x`)).insert(1))
 	assert.NotNil(t, SQL[pair](db, "t"))
 	for _, c := range []struct{ whole, most, want int }{{500, 500, 500}, {500, 468, 250}, {7, 100, 7}, {1000, 1, 1}, {600, 500, 300}} {
 		assert.Equal(t, c.want, evenly(c.whole, c.most))
@@ -261,8 +275,8 @@ func TestSQLFields(t *testing.T) {
 		F2 string // hides the one above
 	}
 	var got []string
-	for _, c := range columnsOf(reflect.TypeFor[all]()) {
-		got = append(got, c.name)
+	for _, c := range columnsOf[all](t) {
+		got = append(got, c.Name)
 	}
 	assert.ElementsMatch(t, []string{"named", "Time", "F1", "F2"}, got)
 }
