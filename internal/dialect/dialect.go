@@ -30,6 +30,9 @@ type Dialect struct {
 // known.
 func Of(db *sql.DB) *Dialect {
 	t := reflect.TypeOf(db.Driver())
+	if t == nil {
+		return nil
+	}
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
