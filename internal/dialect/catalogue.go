@@ -33,12 +33,12 @@ var PostgreSQL = &Dialect{ //nolint:gochecknoglobals // a table
 	// The server cuts names that are too long for it; relname is the name that it
 	// made of the table's.
 	columns: `SELECT a.attname, a.attgenerated <> '' FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-		WHERE a.attrelid = pg_catalog.to_regclass($1) AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
+		WHERE a.attrelid = pg_catalog.to_regclass($1) AND c.relname::text = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
 	unique: `SELECT i.indexrelid::text, a.attname
 		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid,
 			pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, n),
 			pg_catalog.pg_attribute a
-		WHERE i.indrelid = pg_catalog.to_regclass($1) AND c.relname = $2 AND i.indisunique AND i.indisvalid
+		WHERE i.indrelid = pg_catalog.to_regclass($1) AND c.relname::text = $2 AND i.indisunique AND i.indisvalid
 			AND i.indpred IS NULL AND i.indexprs IS NULL
 			AND k.n <= i.indnkeyatts AND a.attrelid = i.indrelid AND a.attnum = k.attnum
 		ORDER BY 1`,
