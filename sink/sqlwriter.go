@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/penstock-go/penstock/internal/columns"
 	"github.com/penstock-go/penstock/internal/dialect"
 	"github.com/penstock-go/penstock/stage"
 )
@@ -71,18 +72,39 @@ func (w *sqlWriter[T]) row(v reflect.Value) error {
 	}
 	from := len(w.args)
 	for i := range w.columns {
-		f, err := v.FieldByIndexErr(w.columns[i].Index)
-		if err != nil { // a nil embedded pointer
-			w.args = append(w.args, nil)
-			continue
-		}
-		w.args = append(w.args, f.Interface())
+		w.args = append(w.args, value(v, &w.columns[i]))
 	}
 	if w.seen != nil {
 		w.replace(from)
 	}
 	return nil
 }
+
+// value is a field's value. Integers become what database/sql would make of them,
+// at less cost here.
+func value(v reflect.Value, c *columns.Column) any {
+	if len(c.Index) == 1 {
+		v = v.Field(c.Index[0])
+	} else {
+		f, err := v.FieldByIndexErr(c.Index)
+		if err != nil { // a nil embedded pointer
+			return nil
+		}
+		v = f
+	}
+	switch c.Type {
+	case intType:
+		return v.Int()
+	case stringType:
+		return v.String()
+	}
+	return v.Interface()
+}
+
+var (
+	intType    = reflect.TypeFor[int]()    //nolint:gochecknoglobals // a constant
+	stringType = reflect.TypeFor[string]() //nolint:gochecknoglobals // a constant
+)
 
 // replace moves the row that was added last to the place of the one that has the
 // same key.
