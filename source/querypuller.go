@@ -62,7 +62,7 @@ func (p *queryPuller[T]) Pull(ctx context.Context, into *stage.Chunk[T], max sta
 		return context.Cause(ctx)
 	}
 	room := max.Room()
-	for p.take(into, room) == 0 {
+	for p.reading() || p.take(into, room) == 0 {
 		if p.end != nil && !p.pending {
 			return p.end
 		}
@@ -75,6 +75,10 @@ func (p *queryPuller[T]) Pull(ctx context.Context, into *stage.Chunk[T], max sta
 	}
 	return nil
 }
+
+// reading says that a page is being read. Its rows are handed on when its
+// connection was given back.
+func (p *queryPuller[T]) reading() bool { return p.pending && p.q.key != nil }
 
 // take moves rows that were read into a chunk.
 func (p *queryPuller[T]) take(into *stage.Chunk[T], room int) int {
@@ -113,7 +117,7 @@ func (p *queryPuller[T]) drained() bool {
 	return p.head == len(p.read)
 }
 
-// wait waits until there are rows or the step has ended. Its error is that the
+// wait waits until the step has ended or, for long enough, and there are rows. Its error is that the
 // context has ended.
 func (p *queryPuller[T]) wait(ctx context.Context, room int) error {
 	if !p.pending {
@@ -121,12 +125,16 @@ func (p *queryPuller[T]) wait(ctx context.Context, room int) error {
 		p.late.Store(false)
 		go p.step(room)
 	}
-	if p.timer == nil {
-		p.timer = time.NewTimer(patience)
-	} else {
-		p.timer.Reset(patience)
+	var late <-chan time.Time
+	if p.q.key == nil {
+		if p.timer == nil {
+			p.timer = time.NewTimer(patience)
+		} else {
+			p.timer.Reset(patience)
+		}
+		defer p.timer.Stop()
+		late = p.timer.C
 	}
-	defer p.timer.Stop()
 	defer plan.Lend(ctx)()
 	for {
 		select {
@@ -136,7 +144,7 @@ func (p *queryPuller[T]) wait(ctx context.Context, room int) error {
 				p.end = err
 			}
 			return nil
-		case <-p.timer.C:
+		case <-late:
 			p.late.Store(true) // the step ends with its next row
 			if !p.drained() {
 				return nil
