@@ -18,12 +18,12 @@ import (
 	"github.com/penstock-go/penstock/stage"
 )
 
-type keyed struct {
+type keyedRow struct {
 	Key string `csv:"key"`
 	N   int    `csv:"n"`
 }
 
-func byKey(r keyed) string { return r.Key }
+func byKey(r keyedRow) string { return r.Key }
 
 // tree are the regular files below a folder, unpacked, by path.
 func tree(t *testing.T, dir string) map[string]string {
@@ -42,8 +42,8 @@ func tree(t *testing.T, dir string) map[string]string {
 
 func TestPartitioned(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "root")
-	s := Partitioned(root, "part.csv.gz", CSVEncoder[keyed](), By("key", byKey).And("odd", func(r keyed) string { return strconv.Itoa(r.N % 2) }))
-	require.NoError(t, run(t, s, 2, keyed{"LAS", 1}, keyed{"PHX", 2}, keyed{"LAS", 3}, keyed{"LAS", 4}, keyed{"", 5}))
+	s := Partitioned(root, "part.csv.gz", CSVEncoder[keyedRow](), By("key", byKey).And("odd", func(r keyedRow) string { return strconv.Itoa(r.N % 2) }))
+	require.NoError(t, run(t, s, 2, keyedRow{"LAS", 1}, keyedRow{"PHX", 2}, keyedRow{"LAS", 3}, keyedRow{"LAS", 4}, keyedRow{"", 5}))
 	assert.Equal(t, map[string]string{
 		"key=LAS/odd=1/part-00001.csv.gz":                        "key,n\nLAS,1\nLAS,3\n",
 		"key=PHX/odd=0/part-00001.csv.gz":                        "key,n\nPHX,2\n",
@@ -53,14 +53,14 @@ func TestPartitioned(t *testing.T) {
 
 	// Another run replaces the files of the folders that it writes to.
 	require.NoError(t, os.WriteFile(filepath.Join(root, "key=LAS/odd=1/part-00007.csv.gz"), nil, 0o600))
-	require.NoError(t, run(t, s, 2, keyed{"LAS", 9}))
+	require.NoError(t, run(t, s, 2, keyedRow{"LAS", 9}))
 	got := tree(t, root)
 	assert.Equal(t, "key,n\nLAS,9\n", got["key=LAS/odd=1/part-00001.csv.gz"])
 	assert.Len(t, got, 4)
 
 	// A run that fails leaves all as it was.
 	w := open(t, s)
-	require.NoError(t, w.Write(t.Context(), &stage.Chunk[keyed]{Items: []keyed{{"LAS", 1}, {"NEW", 1}}}))
+	require.NoError(t, w.Write(t.Context(), &stage.Chunk[keyedRow]{Items: []keyedRow{{"LAS", 1}, {"NEW", 1}}}))
 	require.NoError(t, w.Close(t.Context(), errBoom))
 	assert.Equal(t, got, tree(t, root))
 	assert.NoDirExists(t, filepath.Join(root, "key=NEW"))
@@ -75,11 +75,11 @@ func TestPartitionedKeepsEveryItem(t *testing.T) {
 		require.NoError(r, os.RemoveAll(root))
 		keys := rapid.SliceOfNDistinct(rapid.String(), 1, 8, rapid.ID[string]).Draw(r, "keys")
 		n := rapid.IntRange(0, 100).Draw(r, "items")
-		var rows []keyed
+		var rows []keyedRow
 		want := map[string]string{}
 		for i := range n {
 			k := rapid.SampledFrom(keys).Draw(r, "key")
-			rows = append(rows, keyed{k, i})
+			rows = append(rows, keyedRow{k, i})
 			want[k] += strconv.Itoa(i) + "\n"
 		}
 		name := rapid.SampledFrom([]string{"p.txt", "p.txt.gz", "p.txt.zst"}).Draw(r, "name")
@@ -114,7 +114,7 @@ func TestPartitionedKeepsEveryItem(t *testing.T) {
 // numbersEncoder writes the numbers of rows, a line each.
 type numbersEncoder struct{ lineFormat }
 
-func (numbersEncoder) Encode(dst []byte, c *stage.Chunk[keyed]) ([]byte, error) {
+func (numbersEncoder) Encode(dst []byte, c *stage.Chunk[keyedRow]) ([]byte, error) {
 	for _, r := range c.Items {
 		if r.N < 0 {
 			return dst, errBoom
@@ -130,12 +130,12 @@ func TestPartitionedFewOpenFiles(t *testing.T) {
 		root := filepath.Join(t.TempDir(), "root")
 		s := Partitioned(root, name, numbersEncoder{}, By("k", byKey), MaxOpen(2))
 		w := open(t, s)
-		pw, ok := w.(*partitionWriter[keyed])
+		pw, ok := w.(*partitionWriter[keyedRow])
 		require.True(t, ok)
 		want := map[string]string{}
 		for i := range 60 {
 			k := strconv.Itoa(i % 6)
-			require.NoError(t, w.Write(t.Context(), &stage.Chunk[keyed]{Items: []keyed{{k, i}}}))
+			require.NoError(t, w.Write(t.Context(), &stage.Chunk[keyedRow]{Items: []keyedRow{{k, i}}}))
 			want["k="+k+"/"+partsOf(name).name(1)] += strconv.Itoa(i) + "\n"
 			require.NoError(t, pw.flush(pw.partitions["k="+k]))
 			require.LessOrEqual(t, pw.open.Len(), 2)
@@ -167,18 +167,18 @@ func TestPartitionedMemory(t *testing.T) {
 func TestPartitionedErrors(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "root")
 	s := Partitioned(root, "p", numbersEncoder{}, By("k", byKey), MaxPartitions(2))
-	err := run(t, s, 2, keyed{"a", 1}, keyed{"b", 1}, keyed{"a", 1}, keyed{"c", 1})
+	err := run(t, s, 2, keyedRow{"a", 1}, keyedRow{"b", 1}, keyedRow{"a", 1}, keyedRow{"c", 1})
 	require.ErrorIs(t, err, ErrTooManyPartitions)
 	require.EqualError(t, err, "sink: "+root+": item 3: too many partitions: more than MaxPartitions(2)")
 	assert.NoDirExists(t, root)
 
-	err = run(t, s, 2, keyed{strings.Repeat("é", 200), 1})
+	err = run(t, s, 2, keyedRow{strings.Repeat("é", 200), 1})
 	require.ErrorIs(t, err, ErrKeyTooLong)
 	require.ErrorContains(t, err, "item 0: ")
-	err = run(t, s, 3, keyed{"a", 1}, keyed{"b", 1}, keyed{"a", -1})
+	err = run(t, s, 3, keyedRow{"a", 1}, keyedRow{"b", 1}, keyedRow{"a", -1})
 	require.EqualError(t, err, "sink: "+root+": item 2: boom")
-	bad := Partitioned(root, "p", numbersEncoder{}, By("k", func(keyed) string { panic("no key") }))
-	require.EqualError(t, run(t, bad, 1, keyed{}), "sink: "+root+": item 0: panic: no key")
+	bad := Partitioned(root, "p", numbersEncoder{}, By("k", func(keyedRow) string { panic("no key") }))
+	require.EqualError(t, run(t, bad, 1, keyedRow{}), "sink: "+root+": item 0: panic: no key")
 	assert.NoDirExists(t, root)
 
 	for _, op := range []atomicfile.Op{atomicfile.Write, atomicfile.Sync, atomicfile.Close, atomicfile.Rename, atomicfile.SyncFolder} {
@@ -188,7 +188,7 @@ func TestPartitionedErrors(t *testing.T) {
 			}
 			return nil
 		}))
-		err := run(t, s, 2, keyed{"a", 1}, keyed{"b", 1})
+		err := run(t, s, 2, keyedRow{"a", 1}, keyedRow{"b", 1})
 		require.ErrorIs(t, err, syscall.ENOSPC, op)
 		require.ErrorContains(t, err, "sink: "+root+": ")
 		assert.NoDirExists(t, root)
@@ -202,9 +202,9 @@ func TestPartitionedStaysInside(t *testing.T) {
 	root := filepath.Join(dir, "root")
 	keys := []string{"..", ".", "/", "../..", "/etc/passwd", "a/b", "a\x00b", "", " ", "con", "NUL", "a.", "\xff", "a=b", "%", "C:\\x", "é", "\n", "*"}
 	s := Partitioned(root, "p", numbersEncoder{}, By("k", byKey))
-	var rows []keyed
+	var rows []keyedRow
 	for i, k := range keys {
-		rows = append(rows, keyed{k, i})
+		rows = append(rows, keyedRow{k, i})
 	}
 	require.NoError(t, run(t, s, 3, rows...))
 	assert.Equal(t, []string{"root"}, names(t, dir))
@@ -213,10 +213,10 @@ func TestPartitionedStaysInside(t *testing.T) {
 		assert.Equal(t, strconv.Itoa(i)+"\n", content(t, filepath.Join(root, "k="+escapeValue(k), "p-00001")))
 	}
 	require.NoError(t, os.Symlink(outside, filepath.Join(root, "k=out")))
-	require.ErrorContains(t, run(t, s, 1, keyed{"out", 1}), "k=out: ")
+	require.ErrorContains(t, run(t, s, 1, keyedRow{"out", 1}), "k=out: ")
 	assert.Empty(t, names(t, outside))
 	require.NoError(t, os.Symlink("k=é", filepath.Join(root, "k=E")))
-	require.ErrorIs(t, run(t, s, 1, keyed{"é", 1}, keyed{"E", 1}), atomicfile.ErrSameFolder)
+	require.ErrorIs(t, run(t, s, 1, keyedRow{"é", 1}, keyedRow{"E", 1}), atomicfile.ErrSameFolder)
 }
 
 func TestEscape(t *testing.T) {
@@ -233,7 +233,7 @@ func TestPartitionedArguments(t *testing.T) {
 	by := By("k", byKey)
 	assert.Equal(t, "penstock: sink.Partitioned: root is empty", panics(t, func() { Partitioned("", "p", enc, by) }))
 	assert.Contains(t, panics(t, func() { Partitioned("r", "a/b", enc, by) }), "name is \"a/b\"")
-	assert.Contains(t, panics(t, func() { Partitioned("r", "p", enc, Partition[keyed]{}) }), "by has no column")
+	assert.Contains(t, panics(t, func() { Partitioned("r", "p", enc, Partition[keyedRow]{}) }), "by has no column")
 	assert.Contains(t, panics(t, func() { Partitioned("r", "p", nil, by) }), "enc is nil")
 	assert.Contains(t, panics(t, func() { By("", byKey) }), "column is empty")
 	assert.Contains(t, panics(t, func() { by.And("x", nil) }), "value is nil")

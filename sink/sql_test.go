@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"modernc.org/sqlite"
+
+	"github.com/penstock-go/penstock/internal/columns"
 )
 
 var errBoom = errors.New("boom")
@@ -221,6 +223,13 @@ func TestSQLNeedsNoConnectionInBetween(t *testing.T) {
 	assert.Equal(t, 5, count(t, db, "t"))
 }
 
+func columnsOf[T any](t *testing.T) []columns.Column {
+	t.Helper()
+	c, err := columns.Of(reflect.TypeFor[T]())
+	require.NoError(t, err)
+	return c
+}
+
 func TestSQLStatement(t *testing.T) {
 	db := database(t)
 	type pair struct {
@@ -228,15 +237,20 @@ func TestSQLStatement(t *testing.T) {
 		B int `db:"b\"x"`
 	}
 	plan := func(opts ...SQLOption) *sqlSink {
-		s := &sqlSink{table: "s.t", columns: columnsOf(reflect.TypeFor[pair]()), quote: '"'}
+		s := &sqlSink{table: "s.t", columns: columnsOf[pair](t), batchRows: 2, quote: '"'}
 		for _, o := range opts {
 			o.set(s)
 		}
+		s.settle()
 		return s
 	}
 	assert.Equal(t, `INSERT INTO "s"."t" ("a", "b""x") VALUES (?, ?), (?, ?)`, plan().insert(2))
 	assert.Equal(t, `INSERT INTO "s"."t" ("a", "b""x") VALUES ($1, $2), ($3, $4)`, plan(Dollar()).insert(2))
 	assert.Equal(t, "INSERT INTO `s`.`t` (`a`, `b\"x`) VALUES (?, ?)", plan(Backquote()).insert(1))
+	assert.Equal(t, `INSERT INTO "s"."t" ("a", "b""x") VALUES ($1, $2) ON CONFLICT ("b""x") DO UPDATE SET "a" = excluded."a"`,
+		plan(Dialect("postgres"), Upsert(`b"x`)).insert(1))
+	assert.Equal(t, `INSERT INTO "s"."t" ("a", "b""x") VALUES (?, ?) ON CONFLICT ("a", "b""x") DO NOTHING`,
+		plan(Dialect("sqlite"), Upsert("a", `b"x`)).insert(1))
 	assert.NotNil(t, SQL[pair](db, "t"))
 	for _, c := range []struct{ whole, most, want int }{{500, 500, 500}, {500, 468, 250}, {7, 100, 7}, {1000, 1, 1}, {600, 500, 300}} {
 		assert.Equal(t, c.want, evenly(c.whole, c.most))
@@ -261,8 +275,8 @@ func TestSQLFields(t *testing.T) {
 		F2 string // hides the one above
 	}
 	var got []string
-	for _, c := range columnsOf(reflect.TypeFor[all]()) {
-		got = append(got, c.name)
+	for _, c := range columnsOf[all](t) {
+		got = append(got, c.Name)
 	}
 	assert.ElementsMatch(t, []string{"named", "Time", "F1", "F2"}, got)
 }
@@ -289,18 +303,24 @@ func TestSQLArguments(t *testing.T) {
 	assert.NotPanics(t, func() { SQL[small](db, "t", BatchRows(0), MaxVariables(0)) })
 }
 
-func BenchmarkSQL(b *testing.B) {
-	type flight struct {
-		Date        string `db:"date"`
-		Delay       int    `db:"delay"`
-		Distance    int    `db:"distance"`
-		Origin      string `db:"origin"`
-		Destination string `db:"destination"`
-	}
-	items := make([]flight, 20_000)
+type flight struct {
+	Date        string `db:"date"`
+	Delay       int    `db:"delay"`
+	Distance    int    `db:"distance"`
+	Origin      string `db:"origin"`
+	Destination string `db:"destination"`
+}
+
+func flights(n int) []flight {
+	items := make([]flight, n)
 	for i := range items {
 		items[i] = flight{"2001-01-01T00:01:00", i % 100, i, "ABQ", "PHX"}
 	}
+	return items
+}
+
+func BenchmarkSQL(b *testing.B) {
+	items := flights(20_000)
 	for _, batch := range []int{1, 100, 500, 5000} {
 		b.Run(fmt.Sprintf("batch%d", batch), func(b *testing.B) {
 			db := database(b, "CREATE TABLE t (date TEXT, delay INTEGER, distance INTEGER, origin TEXT, destination TEXT)")
@@ -311,4 +331,34 @@ func BenchmarkSQL(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(items)), "ns/item")
 		})
 	}
+}
+
+// BenchmarkSQLByHand is what a program without the sink would do: a loop over the
+// rows, statements of 100 rows that are prepared once, a transaction for each 500.
+func BenchmarkSQLByHand(b *testing.B) {
+	const rows, perStatement, perBatch = 20_000, 100, 500
+	items := flights(rows)
+	db := database(b, "CREATE TABLE t (date TEXT, delay INTEGER, distance INTEGER, origin TEXT, destination TEXT)")
+	statement := "INSERT INTO t VALUES (?, ?, ?, ?, ?)" + strings.Repeat(", (?, ?, ?, ?, ?)", perStatement-1)
+	stmt, err := db.PrepareContext(b.Context(), statement)
+	require.NoError(b, err)
+	defer func() { require.NoError(b, stmt.Close()) }()
+	b.ReportAllocs()
+	for b.Loop() {
+		args := make([]any, 0, 5*perStatement)
+		for from := 0; from < rows; from += perBatch {
+			tx, err := db.BeginTx(b.Context(), nil)
+			require.NoError(b, err)
+			insert := tx.StmtContext(b.Context(), stmt) //nolint:sqlclosecheck // the end of the transaction closes it
+			for _, f := range items[from : from+perBatch] {
+				if args = append(args, f.Date, f.Delay, f.Distance, f.Origin, f.Destination); len(args) == cap(args) {
+					_, err := insert.ExecContext(b.Context(), args...)
+					require.NoError(b, err)
+					args = args[:0]
+				}
+			}
+			require.NoError(b, tx.Commit())
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/item")
 }

@@ -1,8 +1,8 @@
 // Package source holds the places that items come from: values at hand ([Of],
 // [Slice], [Range]), iterators ([Seq], [Seq2], [SeqErr]), channels ([Chan]),
-// functions ([Func]) and files: lines ([Lines], [LineBytes]), CSV ([CSV],
-// [Records]) and JSON ([NDJSON], [JSONLines], [JSON]). Where items go to is in
-// package sink; what happens in between is in packages stage and pool.
+// functions ([Func]), files: lines ([Lines], [LineBytes]), CSV ([CSV], [Records])
+// and JSON ([NDJSON], [JSONLines], [JSON]), and databases ([Query]). Where items
+// go to is in package sink; what happens in between is in packages stage and pool.
 //
 //	events := source.NDJSON[Event]("events-*.ndjson.gz")
 //	n, err := events.Count(ctx)
