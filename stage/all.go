@@ -67,14 +67,15 @@ func yieldAll[T any](ctx context.Context, p Puller[T], yield func(T, error) bool
 			if i < len(c.Errors) {
 				stop = min(stop, c.Errors[i].Before)
 			}
-			for ; next < stop; next++ {
+			for _, v := range c.Items[next:stop] {
 				if ends && ctx.Err() != nil {
 					return false, context.Cause(ctx)
 				}
-				if !yield(c.Items[next], nil) {
+				if !yield(v, nil) {
 					return true, nil
 				}
 			}
+			next = stop
 			if i < len(c.Errors) && !yield(zero, c.Errors[i]) {
 				return true, nil
 			}
