@@ -55,7 +55,7 @@ func (w *worker[A, B]) drive() {
 	if w.timed {
 		w.timed = false
 		run := time.Since(w.since)
-		changed := false
+		var changed bool
 		if c.fill != nil {
 			changed = c.sizer.observeBlock(w.asked, n, run)
 		} else {
