@@ -124,11 +124,13 @@ func TestWithoutPythonThereIsOnlyOurs(t *testing.T) {
 }
 
 func TestPythonEndsWithItsContext(t *testing.T) {
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	py, err := startPython(ctx)
+	if _, missing := exec.LookPath("python3"); missing != nil {
+		require.Error(t, err, "without Python there is nothing to start")
+		return
+	}
 	require.NoError(t, err)
 	cancel()
 	_, err = py.run(ctx, job{n: 10, verb: "no_such_verb", sample: new(sample)})
