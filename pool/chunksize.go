@@ -54,10 +54,10 @@ func (s *sizer) observe(size, n int, pull, run time.Duration) bool {
 }
 
 // observeBlock is observe for a source of blocks, which is asked for bytes: the
-// items come out a little more or fewer. How long the pull took does not count: it
+// items come out a little more, or fewer: a source may round the bytes down to half. How long the pull took does not count: it
 // takes what is there, and one that fills a read buffer is slow now and then.
 func (s *sizer) observeBlock(size, n int, run time.Duration) bool {
-	return s.adapt(size, n, n >= size-size/4, 0, run)
+	return s.adapt(size, n, 2*n > size, 0, run)
 }
 
 func (s *sizer) adapt(size, n int, full bool, pull, run time.Duration) bool {
