@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
 // BenchmarkJob runs the whole job on the real data.
 func BenchmarkJob(b *testing.B) {
-	data, err := january()
+	data, err := command.Data(data)
 	require.NoError(b, err)
 	j := job{in: []string{data}, out: filepath.Join(b.TempDir(), "flights.db"), minDelay: minDelay}
 	var rows int64

@@ -4,25 +4,24 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
 // runCommand runs the command in this process.
 func runCommand(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	c := command{stdout: &out, stderr: &errs, every: time.Hour}
+	c := program{stdout: &out, stderr: &errs, every: time.Hour}
 	code = c.run(args)
 	return code, out.String(), errs.String()
 }
@@ -34,7 +33,7 @@ func TestReport(t *testing.T) {
 		"2001-01-01 05:03,0,337,LAX,SFO", "2001-01-01 05:04,-7,337,LAX,SFO",
 	})
 	code, stdout, stderr := runCommand("-min-delay", "-5", "in.csv")
-	require.Equal(t, exitOK, code)
+	require.Equal(t, command.OK, code)
 	assert.Equal(t, "flights: reading in.csv\n", stderr)
 	stdout = regexp.MustCompile(`[\d.]+ s, \d+ rows`).ReplaceAllString(stdout, "T s, N rows")
 	assert.Equal(t, `Busiest routes  flights  mean delay
@@ -51,7 +50,7 @@ T s, N rows per second
 `, stdout)
 
 	code, stdout, _ = runCommand("-v", "-in", "in.csv", "-out", "other.db", "-unordered", "-workers", "2", "-chunk", "2", "-limit", "5")
-	require.Equal(t, exitOK, code)
+	require.Equal(t, command.OK, code)
 	assert.Contains(t, stdout, "5 = 4 + 0 + 1\n")
 	assert.Contains(t, stdout, "check (Imap)")
 	assert.Equal(t, []string{"flights-rejected.ndjson", "flights.db", "in.csv", "other-rejected.ndjson", "other.db"}, files(t, "."))
@@ -60,7 +59,7 @@ T s, N rows per second
 func TestNoFlags(t *testing.T) {
 	t.Chdir(t.TempDir())
 	code, stdout, stderr := runCommand("-limit", "100")
-	require.Equal(t, exitOK, code, stderr)
+	require.Equal(t, command.OK, code, stderr)
 	assert.Contains(t, stdout, "100 = 100 + 0 + 0\n")
 	assert.Len(t, stored(t, "flights.db"), 100)
 }
@@ -78,13 +77,13 @@ func TestUsage(t *testing.T) {
 		`invalid value "" for flag -in: want the name`:       {"-in", ""},
 	} {
 		code, stdout, stderr := runCommand(args...)
-		assert.Equal(t, exitUsage, code, want)
+		assert.Equal(t, command.Usage, code, want)
 		assert.Empty(t, stdout)
 		assert.Contains(t, stderr, want)
 		assert.Contains(t, stderr, "Run with -h")
 	}
 	code, stdout, stderr := runCommand("-h")
-	assert.Equal(t, exitOK, code)
+	assert.Equal(t, command.OK, code)
 	assert.Empty(t, stdout)
 	for _, name := range []string{"-in", "-out", "-workers", "-chunk", "-unordered", "-limit", "-min-delay", "-v"} {
 		assert.Contains(t, stderr, "\n  "+name)
@@ -102,7 +101,7 @@ func TestFilesBetweenFlags(t *testing.T) {
 func TestFailedRun(t *testing.T) {
 	t.Chdir(t.TempDir())
 	code, stdout, stderr := runCommand("none.csv")
-	assert.Equal(t, exitFailed, code)
+	assert.Equal(t, command.Failed, code)
 	assert.Empty(t, stdout)
 	assert.Contains(t, stderr, "flights: source: none.csv: no such file or directory\n")
 	assert.Contains(t, stderr, "rows read 0, written 0, filtered 0, dead-lettered 0; none was kept, flights.db is as it was\n")
@@ -117,8 +116,8 @@ func TestOutputThatIsFull(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "in.csv", goodRows(3))
 	var stderr bytes.Buffer
-	c := command{stdout: full{}, stderr: &stderr, every: time.Hour}
-	assert.Equal(t, exitFailed, c.run([]string{"in.csv"}))
+	c := program{stdout: full{}, stderr: &stderr, every: time.Hour}
+	assert.Equal(t, command.Failed, c.run([]string{"in.csv"}))
 	assert.Contains(t, stderr.String(), "flights: no space left\n")
 	assert.Contains(t, stderr.String(), "written 3, filtered 0, dead-lettered 0; flights.db has them all\n")
 }
@@ -164,74 +163,4 @@ func TestSignal(t *testing.T) {
 		assert.Regexp(t, `^flights: rows read \d+, written \d+, .*; none was kept, flights.db is as it was$`, said[2])
 		assert.Empty(t, files(t, folder))
 	}
-}
-
-func TestLines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		p := progress{w: &out, every: 2 * time.Second}
-		stop := p.start(0)
-		p.rows.Store(100)
-		time.Sleep(3 * time.Second)
-		p.rows.Store(4100)
-		time.Sleep(2 * time.Second)
-		stop()
-		assert.Equal(t, "flights: 100 rows, 50 rows per second\nflights: 4100 rows, 2000 rows per second\n", out.String())
-	})
-}
-
-func TestBar(t *testing.T) {
-	for _, total := range []int{0, 1000} {
-		synctest.Test(t, func(t *testing.T) {
-			var out bytes.Buffer
-			p := progress{w: &out, terminal: true}
-			stop := p.start(total)
-			for i := range 20 {
-				p.rows.Store(int64(10 * i))
-				time.Sleep(frame)
-			}
-			synctest.Wait()
-			before := out.String()
-			assert.Contains(t, before, fmt.Sprintf("(%d", 190))
-			assert.Contains(t, before, "rows/s")
-			stop()
-			assert.NotContains(t, out.String(), "\n")
-			assert.Empty(t, lastState(out.String()), "the bar is taken away")
-		})
-	}
-}
-
-// A bar that ends before anything came is taken away too.
-func TestBarWithoutRows(t *testing.T) {
-	var out bytes.Buffer
-	p := progress{w: &out, terminal: true}
-	p.start(0)()
-	assert.Empty(t, lastState(out.String()))
-}
-
-// lastState is what stands on a terminal's line in the end.
-func lastState(out string) string {
-	states := strings.Split(strings.TrimRight(out, "\r"), "\r")
-	return strings.TrimSpace(states[len(states)-1])
-}
-
-func TestWhereTheDataIs(t *testing.T) {
-	path, err := january()
-	require.NoError(t, err)
-	assert.Equal(t, filepath.Join("data", "flights-2001-01.csv.zst"), path)
-
-	t.Chdir(t.TempDir())
-	path, err = january()
-	require.NoError(t, err)
-	assert.FileExists(t, path)
-
-	root, err := os.Getwd()
-	require.NoError(t, err)
-	require.NoError(t, os.MkdirAll(filepath.Join("a", "b"), 0o700))
-	require.NoError(t, os.WriteFile("x", nil, 0o600))
-	path, found := around(filepath.Join(root, "a", "b"), "x")
-	assert.True(t, found)
-	assert.Equal(t, filepath.Join(root, "x"), path)
-	_, found = around(filepath.Join(root, "a", "b"), "y-that-is-nowhere")
-	assert.False(t, found)
 }

@@ -5,9 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"runtime"
+
+	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
 // parse makes a job of the command's arguments. Only help goes to stderr:
@@ -32,19 +31,9 @@ func parse(args []string, stderr io.Writer) (*job, error) {
 	fs.IntVar(&j.minDelay, "min-delay", minDelay, "leave out flights that were less than so many `minutes` late")
 	fs.BoolVar(&j.verbose, "v", false, "print what each stage did")
 
-	for len(args) > 0 { // files may stand between flags
-		if err := fs.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				fmt.Fprintln(stderr, "Usage: flights [flags] [file ...]")
-				fs.SetOutput(stderr)
-				fs.PrintDefaults()
-			}
-			return nil, err
-		}
-		if args = fs.Args(); len(args) > 0 {
-			j.in = append(j.in, args[0])
-			args = args[1:]
-		}
+	err := command.Parse(fs, args, "Usage: flights [flags] [file ...]", stderr, func(file string) { j.in = append(j.in, file) })
+	if err != nil {
+		return nil, err
 	}
 	for _, n := range []struct {
 		name  string
@@ -58,7 +47,7 @@ func parse(args []string, stderr io.Writer) (*job, error) {
 		return nil, errors.New("-out is empty, want the name of a file")
 	}
 	if len(j.in) == 0 {
-		data, err := january()
+		data, err := command.Data(data)
 		if err != nil {
 			return nil, err
 		}
@@ -68,45 +57,4 @@ func parse(args []string, stderr io.Writer) (*job, error) {
 }
 
 // data is where the flights of January 2001 are in the repository.
-var data = filepath.Join("examples", "flights", "data", "flights-2001-01.csv.zst")
-
-// january finds them: where this file was compiled, or else in the clone around
-// the current folder.
-func january() (string, error) {
-	if _, source, _, ok := runtime.Caller(0); ok {
-		root := filepath.Join(filepath.Dir(source), "..", "..")
-		if path, found := around(root, data); found {
-			return short(path), nil
-		}
-	}
-	folder, err := os.Getwd()
-	if path, found := around(folder, data); err == nil && found {
-		return short(path), nil
-	}
-	return "", fmt.Errorf("%s is nowhere around here: name files with -in", data)
-}
-
-// around looks for path in the folder and those that it is in.
-func around(folder, path string) (string, bool) {
-	for {
-		here := filepath.Join(folder, path)
-		if _, err := os.Stat(here); err == nil {
-			return here, true
-		}
-		up := filepath.Dir(folder)
-		if up == folder {
-			return "", false
-		}
-		folder = up
-	}
-}
-
-// short names a file from the current folder if it is below that.
-func short(path string) string {
-	if folder, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(rel) {
-			return rel
-		}
-	}
-	return path
-}
+const data = "examples/flights/data/flights-2001-01.csv.zst"

@@ -10,12 +10,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
 // The figures are those of data/README.md, less the three rows that are more than
 // a day late.
 func TestAllRealData(t *testing.T) {
-	data, err := january()
+	data, err := command.Data(data)
 	require.NoError(t, err)
 	j := job{in: []string{data}, out: filepath.Join(t.TempDir(), "flights.db"), minDelay: minDelay}
 	res := load(t, j)

@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstock-go/penstock/source"
+
+	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
 func TestEveryRule(t *testing.T) {
@@ -133,7 +135,7 @@ func TestSeveralFiles(t *testing.T) {
 // The first part of the real data, beside the plain answer.
 func TestRealData(t *testing.T) {
 	const limit = 5_000
-	data, err := january()
+	data, err := command.Data(data)
 	require.NoError(t, err)
 	j := job{in: []string{data}, out: filepath.Join(t.TempDir(), "flights.db"), limit: limit, minDelay: minDelay}
 	res := load(t, j)
@@ -234,7 +236,7 @@ func TestOddNames(t *testing.T) {
 // Whatever fails, the old database and the old dead letters stay, and nothing
 // else does.
 func TestFailureKeepsTheOld(t *testing.T) {
-	data, err := january()
+	data, err := command.Data(data)
 	require.NoError(t, err)
 	compressed, err := os.ReadFile(data)
 	require.NoError(t, err)
@@ -279,7 +281,7 @@ func TestFailureKeepsTheOld(t *testing.T) {
 
 func TestTruncatedSaysWhere(t *testing.T) {
 	_, j, _ := small(t)
-	data, err := january()
+	data, err := command.Data(data)
 	require.NoError(t, err)
 	compressed, err := os.ReadFile(data)
 	require.NoError(t, err)

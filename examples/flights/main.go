@@ -11,97 +11,55 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
 func main() {
-	c := command{
+	c := program{
 		stdout: os.Stdout, stderr: os.Stderr,
-		terminal: term.IsTerminal(int(os.Stderr.Fd())), every: 2 * time.Second,
+		terminal: term.IsTerminal(int(os.Stderr.Fd())),
 	}
 	os.Exit(c.run(os.Args[1:]))
 }
 
-// What the command exits with, beside 128 and the number of a signal.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
-)
-
-// command is the program without its process.
-type command struct {
+// program is the command without its process.
+type program struct {
 	stdout, stderr io.Writer
 	terminal       bool          // stderr is one
-	every          time.Duration // between lines of progress elsewhere
+	every          time.Duration // between lines of progress elsewhere; 0: two seconds
 }
 
 // run does what the arguments say and returns the exit code.
-func (c *command) run(args []string) int {
+func (c *program) run(args []string) int {
 	stderr := c.stderr
 	j, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		return exitOK
+		return command.OK
 	case err != nil:
 		fmt.Fprintf(stderr, "flights: %v\nRun with -h for the flags.\n", err)
-		return exitUsage
+		return command.Usage
 	}
-	ctx, stop := withSignals(context.Background())
+	ctx, stop := command.WithSignals(context.Background())
 	defer stop()
 
-	p := progress{w: stderr, terminal: c.terminal, every: c.every}
+	p := command.Progress{Name: "flights", W: stderr, Terminal: c.terminal, Every: c.every}
 	if !c.terminal {
 		fmt.Fprintf(stderr, "flights: reading %s\n", strings.Join(j.in, ", "))
 	}
-	quiet := p.start(j.limit)
-	res, err := j.run(ctx, func(Flight) { p.rows.Add(1) })
+	quiet := p.Start(j.limit)
+	res, err := j.run(ctx, func(Flight) { p.Rows.Add(1) })
 	quiet()
 	if err == nil {
 		_, err = io.WriteString(c.stdout, res.report(j))
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "flights: %v\nflights: %s\n", err, res.remains(j))
-		if s, ok := errors.AsType[signalled](err); ok {
-			return s.exitCode()
-		}
-		return exitFailed
 	}
-	return exitOK
-}
-
-// signalled is the cause of a run that a signal ended.
-type signalled struct{ syscall.Signal }
-
-func (s signalled) Error() string { return "stopped by signal: " + s.String() }
-
-func (s signalled) exitCode() int { return 128 + int(s.Signal) }
-
-// withSignals returns a context that ends with the first SIGINT or SIGTERM. The
-// second one ends the process at once.
-func withSignals(ctx context.Context) (_ context.Context, stop func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		select {
-		case s := <-signals:
-			signal.Stop(signals)
-			number, _ := s.(syscall.Signal)
-			cancel(signalled{number})
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		cancel(nil)
-		<-done
-	}
+	return command.ExitCode(err)
 }

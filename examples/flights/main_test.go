@@ -21,7 +21,7 @@ const asCommand = "FLIGHTS_AS_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		c := command{stdout: os.Stdout, stderr: os.Stderr, every: 5 * time.Millisecond}
+		c := program{stdout: os.Stdout, stderr: os.Stderr, every: 5 * time.Millisecond}
 		os.Exit(c.run(os.Args[1:]))
 	}
 	goleak.VerifyTestMain(m)

@@ -1,6 +1,7 @@
-package main
+package command
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -9,27 +10,28 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress says, while a run goes on, how many rows have passed and how
+// Progress says, while a run goes on, how many rows have passed and how
 // fast: as a bar on a terminal, as a line from time to time elsewhere.
-type progress struct {
-	w        io.Writer // stderr, or a test's
-	terminal bool
-	every    time.Duration // between lines
+type Progress struct {
+	Name     string        // of the program
+	W        io.Writer     // its stderr, or a test's
+	Terminal bool          // W is one
+	Every    time.Duration // between lines; 0: two seconds
 
-	rows atomic.Int64
+	Rows atomic.Int64 // that have passed
 }
 
 // frame is the time between two states of the bar.
 const frame = 100 * time.Millisecond
 
-// start begins to tell. The function that it returns ends that, and takes the bar
+// Start begins to tell. The function that it returns ends that, and takes the bar
 // away. total is how many rows there may be, or 0 if nobody knows.
-func (p *progress) start(total int) (stop func()) {
-	every, tell := p.every, p.line
+func (p *Progress) Start(total int) (stop func()) {
+	every, tell := cmp.Or(p.Every, 2*time.Second), p.line
 	end := func() {}
-	if p.terminal {
+	if p.Terminal {
 		bar := p.bar(total)
-		every, tell = frame, func(time.Duration, int64) { _ = bar.Set64(p.rows.Load()) }
+		every, tell = frame, func(time.Duration, int64) { _ = bar.Set64(p.Rows.Load()) }
 		end = func() { _ = bar.Finish() }
 	}
 	quit, done := make(chan struct{}), make(chan struct{})
@@ -43,7 +45,7 @@ func (p *progress) start(total int) (stop func()) {
 			case <-quit:
 				return
 			case <-ticker.C:
-				rows := p.rows.Load()
+				rows := p.Rows.Load()
 				tell(every, rows-before)
 				before = rows
 			}
@@ -56,19 +58,19 @@ func (p *progress) start(total int) (stop func()) {
 	}
 }
 
-func (p *progress) line(during time.Duration, more int64) {
-	stderr := p.w
-	fmt.Fprintf(stderr, "flights: %d rows, %.0f rows per second\n", p.rows.Load(), float64(more)/during.Seconds())
+func (p *Progress) line(during time.Duration, more int64) {
+	stderr := p.W
+	fmt.Fprintf(stderr, "%s: %d rows, %.0f rows per second\n", p.Name, p.Rows.Load(), float64(more)/during.Seconds())
 }
 
-func (p *progress) bar(total int) *progressbar.ProgressBar {
+func (p *Progress) bar(total int) *progressbar.ProgressBar {
 	known := total > 0
 	if !known {
 		total = -1
 	}
 	return progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(p.w),
-		progressbar.OptionSetDescription("flights"),
+		progressbar.OptionSetWriter(p.W),
+		progressbar.OptionSetDescription(p.Name),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowTotalBytes(known), // rows, in fact
 		progressbar.OptionShowIts(),
