@@ -6,9 +6,13 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
+// maxFilling is by how many groups of eight a writer may fill up the last packed
+// run. DuckDB packs 32 groups at a time.
+const maxFilling = 127
+
 // checkRuns goes over the runs of the hybrid of run-length and bit-packed
-// encoding and makes sure that there are n values, up to the eight that a packed
-// run is rounded to: decoders make room for what the runs claim. Where count is
+// encoding and makes sure that there are n values, but for what the last packed
+// run is filled up with: decoders make room for what the runs claim. Where count is
 // not nil it is told each run: how often its value comes, or its packed bytes.
 func checkRuns(b []byte, width, n int, count func(value uint64, times int, packed []byte)) error {
 	if width > 32 {
@@ -40,7 +44,8 @@ func checkRuns(b []byte, width, n int, count func(value uint64, times int, packe
 			continue
 		}
 		groups := head >> 1
-		if groups == 0 || groups > uint64(n-total+7)/8 {
+		left := uint64(n-total+7) / 8
+		if groups == 0 || groups > left+maxFilling {
 			return corrupted("a run of %d times 8 values where %d are left", groups, n-total)
 		}
 		size := int(groups) * width
