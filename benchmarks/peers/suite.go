@@ -16,6 +16,8 @@ type suite struct {
 	apart   bool     // -suite all leaves it out
 	columns []column // of its table, between those that all have
 	open    func(ctx context.Context, set settings) (*plan, error)
+	// run, if it is not nil, measures in a way of its own.
+	run func(ctx context.Context, set settings, cases *regexp.Regexp, p *printer, stderr io.Writer) (int, error)
 }
 
 // plan is a suite that is ready to run: functions are calibrated, files and
@@ -35,6 +37,7 @@ var suites = []suite{
 	{name: "scale", columns: []column{speedupColumn, ofWorkersColumn, idealColumn, spreadColumn}, open: calibrated(scale)},
 	{name: "memory", columns: []column{peakColumn, liveColumn}, open: calibrated(memory)},
 	{name: "python", columns: []column{chunkColumn, peerColumn, startupColumn}, open: openPython},
+	{name: "files", apart: true, run: runFiles},
 }
 
 // allSuites is the name under which they run one after another.
@@ -63,6 +66,9 @@ func suitesNamed(name string) []suite {
 // measure measures the cases that match and prints each as soon as it is known.
 // It returns how many there were.
 func (s suite) measure(ctx context.Context, set settings, cases *regexp.Regexp, p *printer, stderr io.Writer) (n int, err error) {
+	if s.run != nil {
+		return s.run(ctx, set, cases, p, stderr)
+	}
 	ready, err := s.open(ctx, set)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", s.name, err)
