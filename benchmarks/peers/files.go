@@ -18,6 +18,7 @@ type fileCase struct {
 	job   string   // of filesjob, which is ours; "": the case's name
 	own   []string // our process, if it is no job of filesjob
 	means bool     // the answer is made of means: ten times as much gives the same
+	once  bool     // it takes too long to be done with ten times as much
 }
 
 // rival is another process, and what must be shown beside it.
@@ -109,7 +110,7 @@ func fileCases(tools fileTools) []fileCase {
 			rival: []rival{duck(duckParquet, 2, "")},
 		},
 		{
-			name: "csv-to-sqlite", input: "small.csv", out: ".db", look: "look sqlite", most: mostMB,
+			name: "csv-to-sqlite", input: "small.csv", out: ".db", look: "look sqlite", most: mostMB, once: true,
 			own:   []string{tools.flights, "-out", "{out}", "-workers", "2", "{in}"},
 			rival: []rival{byHand("by hand", "csv-to-sqlite by hand", 1)},
 		},

@@ -42,8 +42,8 @@ func TestFilesOfEveryCase(t *testing.T) {
 	assert.Len(t, cases, 11)
 	for name, impls := range cases {
 		assert.Equal(t, ourName, impls[0], name)
-		assert.GreaterOrEqual(t, len(impls), 3, name)
-		assert.Equal(t, tenTimes, impls[len(impls)-1], name)
+		assert.GreaterOrEqual(t, len(impls), 2, name)
+		assert.Equal(t, name != "csv-to-sqlite", impls[len(impls)-1] == tenTimes, name)
 	}
 }
 

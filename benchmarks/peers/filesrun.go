@@ -98,8 +98,8 @@ func measureFiles(ctx context.Context, c fileCase, tools fileTools, set settings
 			}
 		}
 	}
-	ten := &fileRunner{rival: rival{name: tenTimes, argv: own}}
-	if set.impls == nil || set.impls.MatchString(ourName) {
+	if !c.once && (set.impls == nil || set.impls.MatchString(ourName)) {
+		ten := &fileRunner{rival: rival{name: tenTimes, argv: own}}
 		ten.row = fileRow{Suite: "files", Case: c.name, Impl: tenTimes}
 		m.times = 10
 		if err := m.once(ctx, ten); err != nil {

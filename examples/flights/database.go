@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -35,7 +36,8 @@ var patience = 5 * time.Second
 // in a temporary folder, which is written as fast as it can be, because a run that
 // is cut off drops it. Then swap replaces the table of the target, the database
 // that was asked for, in one transaction: nobody who reads it sees half a table,
-// and its other tables stay as they are.
+// and its other tables stay as they are. Where there was no target the temporary
+// one becomes it.
 type database struct {
 	db     *sql.DB
 	folder string // the temporary one, beside the target
@@ -71,7 +73,7 @@ func openDatabase(ctx context.Context, out string) (_ *database, err error) {
 }
 
 func (d *database) open(ctx context.Context) (err error) {
-	d.db, err = sql.Open("sqlite", uri(filepath.Join(d.folder, "new.db"), url.Values{"_pragma": {
+	d.db, err = sql.Open("sqlite", uri(d.file(), url.Values{"_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", patience.Milliseconds()),
 		"main.journal_mode(MEMORY)", "main.synchronous(OFF)", "main.locking_mode(EXCLUSIVE)", // the target keeps the defaults
 	}}))
@@ -106,6 +108,10 @@ func (d *database) failed(err error) error {
 // swap puts the new rows, so many of them, and the new dead-letter file in the
 // place of the old ones.
 func (d *database) swap(ctx context.Context, rows int64) error {
+	if _, err := os.Stat(d.target); d.fresh && errors.Is(err, fs.ErrNotExist) {
+		return d.give(ctx, rows)
+	}
+	d.fresh = false // another run was faster
 	if err := d.attach(ctx); err != nil {
 		return err
 	}
@@ -127,21 +133,68 @@ func (d *database) swap(ctx context.Context, rows int64) error {
 	if err := os.Rename(d.newRejected(), rejectedFile(d.target)); err != nil {
 		return err
 	}
-	err = d.failed(tx.Commit())
-	d.fresh = d.fresh && err != nil
-	return err
+	return d.failed(tx.Commit())
 }
 
-// close drops what is temporary, and a target that swap began and did not finish.
+// give makes the temporary database the target, which there is not yet.
+func (d *database) give(ctx context.Context, rows int64) error {
+	var n int64
+	if err := d.db.QueryRowContext(ctx, "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+		return d.failed(err)
+	}
+	if n != rows {
+		return d.failed(fmt.Errorf("the table got %d rows of %d", n, rows))
+	}
+	if err := d.db.Close(); err != nil {
+		return d.failed(err)
+	}
+	if err := syncFile(d.file()); err != nil {
+		return err
+	}
+	if err := os.Rename(d.newRejected(), rejectedFile(d.target)); err != nil {
+		return err
+	}
+	err := os.Link(d.file(), d.target) // where Rename would replace what came meanwhile
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		err = os.Rename(d.file(), d.target) // not every file system has links
+	}
+	if err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(d.target))
+}
+
+// syncFile makes what is in a file last.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// syncFolder makes the names in a folder last.
+func syncFolder(path string) error {
+	if runtime.GOOS == "windows" { // which does that on its own
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// close drops what is temporary.
 func (d *database) close() (err error) {
 	if d.db != nil {
 		err = d.db.Close()
 	}
-	if info, serr := os.Stat(d.target); d.fresh && serr == nil && info.Size() == 0 {
-		err = errors.Join(err, os.Remove(d.target))
-	}
 	return errors.Join(err, os.RemoveAll(d.folder))
 }
+
+// file is the temporary database.
+func (d *database) file() string { return filepath.Join(d.folder, "new.db") }
 
 // newRejected is the dead-letter file of this run, until swap.
 func (d *database) newRejected() string { return filepath.Join(d.folder, "flights-rejected.ndjson") }

@@ -29,7 +29,7 @@ type job struct {
 type result struct {
 	stage.Summary
 	filtered int64
-	routes   []route
+	routes   []*route      // the busiest
 	elapsed  time.Duration // from the first byte read to the last one committed
 	swapped  bool          // the new rows took the place of the old ones
 }
@@ -64,7 +64,8 @@ func (j *job) run(ctx context.Context, seen func(Flight)) (res result, err error
 	}
 	defer func() { err = errors.Join(because(ctx, err), d.close()) }()
 
-	flights := j.flights(p, seen)
+	on := routes{}
+	flights := j.flights(p, seen).Tap(on.add)
 	rejected := letters{sink.NDJSON[Rejected](d.newRejected())}
 	res.Summary, err = stage.Run(ctx, flights, sink.SQL[Flight](d.db, table), stage.DeadLetter(rejected, 0))
 	for _, s := range res.Stages {
@@ -79,7 +80,7 @@ func (j *job) run(ctx context.Context, seen func(Flight)) (res result, err error
 	}
 	res.elapsed = time.Since(start)
 	if err == nil {
-		res.routes, err = d.busiest(ctx)
+		res.routes = on.busiest()
 	}
 	return res, err
 }

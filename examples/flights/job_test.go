@@ -176,7 +176,7 @@ func TestRealData(t *testing.T) {
 		name := r.origin + "-" + r.destination
 		assert.Equal(t, names[i], name)
 		assert.Equal(t, flights[name], r.flights)
-		assert.InDelta(t, float64(delays[name])/float64(flights[name]), r.meanDelay, 1e-9)
+		assert.InDelta(t, float64(delays[name])/float64(flights[name]), r.meanDelay(), 1e-9)
 	}
 }
 

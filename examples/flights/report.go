@@ -1,8 +1,10 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -10,27 +12,31 @@ import (
 type route struct {
 	origin, destination string
 	flights             int64
-	meanDelay           float64 // minutes
+	delay               int64 // minutes, of all together
 }
 
-// busiest are the ten routes with the most flights, as the table has them.
-func (d *database) busiest(ctx context.Context) (routes []route, err error) {
-	rows, err := d.db.QueryContext(ctx, `
-		SELECT origin, destination, count(*) AS flights, avg(delay)
-		FROM target.`+table+` GROUP BY origin, destination
-		ORDER BY flights DESC, origin, destination LIMIT 10`)
-	if err != nil {
-		return nil, err
+func (r *route) meanDelay() float64 { return float64(r.delay) / float64(r.flights) }
+
+// routes counts the flights of each route. There are a few thousand.
+type routes map[[2]string]*route
+
+func (r routes) add(f Flight) {
+	pair := [2]string{f.Origin, f.Destination}
+	on := r[pair]
+	if on == nil {
+		on = &route{origin: f.Origin, destination: f.Destination}
+		r[pair] = on
 	}
-	defer rows.Close() //nolint:errcheck // Err has it
-	for rows.Next() {
-		var r route
-		if err := rows.Scan(&r.origin, &r.destination, &r.flights, &r.meanDelay); err != nil {
-			return nil, err
-		}
-		routes = append(routes, r)
-	}
-	return routes, rows.Err()
+	on.flights++
+	on.delay += int64(f.Delay)
+}
+
+// busiest are the ten routes with the most flights.
+func (r routes) busiest() []*route {
+	all := slices.SortedFunc(maps.Values(r), func(a, b *route) int {
+		return cmp.Or(cmp.Compare(b.flights, a.flights), cmp.Compare(a.origin, b.origin), cmp.Compare(a.destination, b.destination))
+	})
+	return all[:min(10, len(all))]
 }
 
 // report is what a run that went well has to say.
@@ -39,7 +45,7 @@ func (r *result) report(j *job) string {
 	if len(r.routes) > 0 {
 		fmt.Fprintf(&b, "Busiest routes  flights  mean delay\n")
 		for _, route := range r.routes {
-			fmt.Fprintf(&b, "%-14s  %7d  %6.1f min\n", route.origin+"-"+route.destination, route.flights, route.meanDelay)
+			fmt.Fprintf(&b, "%-14s  %7d  %6.1f min\n", route.origin+"-"+route.destination, route.flights, route.meanDelay())
 		}
 		b.WriteByte('\n')
 	}

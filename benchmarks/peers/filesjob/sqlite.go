@@ -20,7 +20,7 @@ const batch = 500
 const columns = 7
 
 // csvToSQLiteByHand is what examples/flights does, in one loop: it checks every
-// row, adds two columns and inserts in batches, into a file that it replaces.
+// row, adds two columns, counts the flights of each route and inserts in batches, into a file that it replaces.
 func csvToSQLiteByHand(ctx context.Context, t task) (err error) {
 	file, err := os.Open(t.in[0])
 	if err != nil {
@@ -68,6 +68,7 @@ func insertAll(ctx context.Context, db *sql.DB, next func() (flight, error)) err
 		return tx.Commit()
 	}
 	before := time.Now().UTC().Add(24 * time.Hour)
+	routes := map[[2]string]*sums{}
 	for {
 		f, err := next()
 		if errors.Is(err, io.EOF) {
@@ -79,6 +80,12 @@ func insertAll(ctx context.Context, db *sql.DB, next func() (flight, error)) err
 		if !valid(f, before) {
 			continue
 		}
+		on := routes[[2]string{f.Origin, f.Destination}]
+		if on == nil {
+			on = &sums{}
+			routes[[2]string{f.Origin, f.Destination}] = on
+		}
+		on.add(f.Delay, f.Distance)
 		values = append(values, f.Date, f.Delay, f.Distance, f.Origin, f.Destination, haul(f.Distance), punctuality(f.Delay))
 		if len(values) == cap(values) {
 			if err := flush(full); err != nil {
