@@ -20,50 +20,6 @@ func zeros(x uint64) uint64 { return ^((x&low7 + low7) | x | low7) }
 
 func hasByte(b []byte, c byte) bool { return bytes.IndexByte(b, c) >= 0 }
 
-// direct splits a block without quotes at every separator and newline.
-func (s *splitting) direct() {
-	b := s.block
-	commas, newlines := eight(byte(s.Comma)), eight('\n')
-	fields := s.room()
-	easy, pick := s.easy(), s.Pick
-	width, longest := s.Width, s.MaxRecord
-	base, start, line := 0, 0, 0
-	for p := 0; p < len(b); p += 8 {
-		var x uint64
-		if p+8 <= len(b) {
-			x = binary.LittleEndian.Uint64(b[p:])
-		} else {
-			x = lastBytes(b[p:])
-		}
-		ends := zeros(x ^ newlines)
-		for found := zeros(x^commas) | ends; found != 0; found &= found - 1 {
-			at := p + bits.TrailingZeros64(found)>>3
-			fields = append(fields, field(start, at))
-			start = at + 1
-			if ends&found&-found == 0 {
-				continue
-			}
-			if easy && len(fields)-base == width && at > line && b[at-1] != '\r' && at-line <= longest {
-				s.Starts = append(s.Starts, int32(line))
-				if pick != nil {
-					fields = picked(fields, base, pick)
-				}
-				base = len(fields)
-			} else {
-				s.Fields, s.base = fields, base
-				s.line(line, at)
-				fields, base = s.Fields, s.base
-			}
-			line = start
-		}
-	}
-	s.Fields, s.base = fields, base
-	if line < len(b) {
-		s.Fields = append(s.Fields, field(start, len(b)))
-		s.line(line, len(b))
-	}
-}
-
 // easy reports whether a record with all its fields needs nothing but, perhaps,
 // some of them picked in their order.
 func (s *splitting) easy() bool {

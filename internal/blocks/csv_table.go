@@ -22,6 +22,8 @@ type Table struct {
 	Starts []int32
 	// Bad are the records that are none, in their order.
 	Bad []BadRecord
+
+	ends []int32 // memory of the splitting
 }
 
 // Field is where in a table's data a field is: its start, and its end in the

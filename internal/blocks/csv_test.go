@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 // outcome is what came of one record.
@@ -138,6 +139,39 @@ func TestCSVLikeEncodingCSV(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Long blocks hold more separators than are noted at a time, and lines with more
+// than that.
+func TestLongBlocksLikeEncodingCSV(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		width := rapid.SampledFrom([]int{1, 2, 5, 700, 3000}).Draw(t, "width")
+		odd := rapid.SampledFrom([]string{
+			"", "\n", "\r\n", "a", "a,b\r\n", "a,b", ",", strings.Repeat("x,", 2500) + "\n", strings.Repeat("long", 500) + "\n", ",,,,\n", "a\rb\n",
+		})
+		row := strings.Repeat("ab,", width-1) + "c"
+		var text strings.Builder
+		for range rapid.IntRange(1, 40).Draw(t, "parts") {
+			for range rapid.IntRange(0, 6000/width).Draw(t, "rows") {
+				text.WriteString(row + rapid.SampledFrom([]string{"\n", "\n", "\n", "\r\n"}).Draw(t, "end"))
+			}
+			text.WriteString(odd.Draw(t, "odd"))
+		}
+		d := Dialect{Comma: ',', Quote: '"'}
+		want := rapid.IntRange(1, 2*text.Len()+1).Draw(t, "want")
+		require.Equal(t, standard(text.String(), d, width), ours(t, text.String(), d, width, want))
+	})
+}
+
+// Padded records are more than the noted separators tell.
+func TestPaddedRecords(t *testing.T) {
+	text := strings.Repeat("a\n", 5000) + "a,b,c\n" + strings.Repeat("a,b\n", 5000) + "a,b,c\n"
+	columns := Columns{Dialect: Dialect{Comma: ',', Quote: '"'}, Width: 3, Pad: true, MaxRecord: 100}
+	var table Table
+	columns.Split([]byte(text), &table)
+	assert.Len(t, table.Starts, 10_002)
+	assert.Len(t, table.Fields, 30_006)
+	assert.Empty(t, table.Bad)
 }
 
 func TestCSVOpenQuoteOverTheLimit(t *testing.T) {
