@@ -149,14 +149,15 @@ func folding[A, Acc any](newAcc func() Acc, step func(context.Context, Acc, A) (
 				if !begun {
 					acc, begun = newAcc(), true
 				}
-				for i := w.pos; i < w.stop; i++ {
+				from := w.pos
+				defer func() { w.m.Merged += int64(w.pos - from) }()
+				for i := from; i < w.stop; i++ {
 					w.pos = i
 					next, err := step(w.ctx, acc, w.items[i])
 					if err != nil {
 						return err
 					}
 					acc = next
-					w.m.Merged++
 					if w.c.attention.Load() != 0 && w.attend(i+1) {
 						w.pos = i + 1
 						return errYield
