@@ -11,6 +11,7 @@ import (
 	"github.com/penstock-go/penstock/source"
 	"github.com/penstock-go/penstock/stage"
 
+	"github.com/penstock-go/penstock/examples/internal/command"
 	"github.com/penstock-go/penstock/examples/internal/letters"
 )
 
@@ -41,12 +42,7 @@ func (j *job) run(ctx context.Context, seen func(Strike)) (res result, err error
 	if err != nil {
 		return res, err
 	}
-	defer func() {
-		if err != nil && ctx.Err() != nil {
-			err = context.Cause(ctx) // the reason for all that fails
-		}
-		err = errors.Join(err, out.close())
-	}()
+	defer func() { err = errors.Join(command.Because(ctx, err), out.close()) }()
 	p := pool.New(j.workers)
 	defer p.Close()
 	strikes, rejected := out.fresh(0), out.fresh(1)
