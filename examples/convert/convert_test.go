@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -195,5 +196,26 @@ func TestDates(t *testing.T) {
 		var back Date
 		require.NoError(r, back.UnmarshalText(text))
 		require.Equal(r, d, back)
+	})
+}
+
+// The quick way takes no date that package time does not take, for the same time.
+func TestQuickDates(t *testing.T) {
+	_, ok := quick([]byte("2001-01-28 05:00"))
+	assert.True(t, ok)
+	rapid.Check(t, func(r *rapid.T) {
+		s := rapid.StringMatching(`[0-9]{4}-[0-3][0-9]-[0-3][0-9] [0-2][0-9]:[0-7][0-9]`).Draw(r, "date")
+		if rapid.Bool().Draw(r, "spoilt") {
+			b := []byte(s)
+			b[rapid.IntRange(0, len(b)-1).Draw(r, "at")] = rapid.Byte().Draw(r, "byte")
+			s = string(b)
+		}
+		d, ok := quick([]byte(s))
+		want, err := time.Parse(minutes, s)
+		if ok {
+			require.NoError(r, err, s)
+			require.Equal(r, Date(want.UnixMicro()), d, s)
+		}
+		require.Equal(r, err == nil, new(Date).UnmarshalText([]byte(s)) == nil, s)
 	})
 }

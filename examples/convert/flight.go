@@ -41,6 +41,10 @@ func (d Date) MarshalText() ([]byte, error) {
 // UnmarshalText implements encoding.TextUnmarshaler. It takes no more digits of a
 // second than it can keep.
 func (d *Date) UnmarshalText(text []byte) error {
+	if t, ok := quick(text); ok {
+		*d = t
+		return nil
+	}
 	s := string(text)
 	layout := seconds // which takes a fraction, too
 	if len(s) == len(minutes) {
@@ -52,4 +56,23 @@ func (d *Date) UnmarshalText(text []byte) error {
 	}
 	*d = Date(t.UnixMicro())
 	return nil
+}
+
+// quick is the common form without the work of a layout, which is a sixth of the
+// time that CSV to Parquet takes. What it does not take is left to package time.
+func quick(s []byte) (d Date, ok bool) {
+	if len(s) != len(minutes) || s[4] != '-' || s[7] != '-' || s[10] != ' ' || s[13] != ':' {
+		return 0, false
+	}
+	ok = true
+	number := func(from, to int) (n int) {
+		for _, c := range s[from:to] {
+			ok = ok && '0' <= c && c <= '9'
+			n = 10*n + int(c-'0')
+		}
+		return n
+	}
+	year, month, day, hour, minute := number(0, 4), number(5, 7), number(8, 10), number(11, 13), number(14, 16)
+	ok = ok && month >= 1 && month <= 12 && day >= 1 && day <= 28 && hour < 24 && minute < 60 // 28: in every month
+	return Date(time.Date(year, time.Month(month), day, hour, minute, 0, 0, time.UTC).UnixMicro()), ok
 }
