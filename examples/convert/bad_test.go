@@ -6,6 +6,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	toparquet "github.com/penstock-go/penstock/sink/parquet"
+	"github.com/penstock-go/penstock/source"
+	"github.com/penstock-go/penstock/stage"
 )
 
 // A row that is wrong fails the run, or is left out and told of with its place.
@@ -86,4 +90,20 @@ func TestBadFiles(t *testing.T) {
 		assert.NotContains(t, name, "out")
 		assert.NotContains(t, name, "by")
 	}
+}
+
+// A date that text cannot hold is a bad row where it is formatted.
+func TestDateThatTextCannotHold(t *testing.T) {
+	t.Chdir(t.TempDir())
+	flights := []Flight{{Origin: "SFO"}, {Date: 1 << 60}, {Origin: "LAX"}}
+	_, err := stage.Run(t.Context(), source.Slice(flights), toparquet.Sink[Flight]("x.parquet"))
+	require.NoError(t, err)
+	for _, to := range []string{"csv", "ndjson"} {
+		assert.Contains(t, fail(t, "x.parquet", "out."+to), "want 0 to 9999")
+		code, stdout, stderr := runCommand("-skip-bad", "1", "x.parquet", "out."+to)
+		require.Equal(t, 0, code, stderr)
+		assert.Contains(t, stderr, "left out: x.parquet: record 2, ")
+		assert.Contains(t, stdout, "Written          2 rows")
+	}
+	assert.Equal(t, header+"1970-01-01 00:00,0,0,SFO,\n1970-01-01 00:00,0,0,LAX,\n", read(t, "out.csv"))
 }
