@@ -153,7 +153,7 @@ func (d *database) give(ctx context.Context, rows int64) error {
 	if err := syncFile(d.file()); err != nil {
 		return err
 	}
-	if err := os.Rename(d.newRejected(), rejectedFile(d.target)); err != nil {
+	if err := os.Rename(d.newRejected(), letters.File(d.target)); err != nil {
 		return err
 	}
 	err := os.Link(d.file(), d.target) // where Rename would replace what came meanwhile
