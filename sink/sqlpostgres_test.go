@@ -156,7 +156,7 @@ func TestPostgresConnectionLost(t *testing.T) {
 func kill(t *testing.T, db *sql.DB, keep *sql.Conn) {
 	t.Helper()
 	_, err := keep.ExecContext(t.Context(), `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-		WHERE pid <> pg_backend_pid() AND datname = current_database() AND state = 'idle'`)
+		WHERE pid <> pg_backend_pid() AND application_name = current_setting('application_name') AND state = 'idle'`)
 	require.NoError(t, err)
 	require.NoError(t, keep.Close())
 	assert.Zero(t, db.Stats().InUse)

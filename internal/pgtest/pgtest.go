@@ -30,6 +30,7 @@ func Config(tb testing.TB) *pgx.ConnConfig {
 	Execute(tb, config, "CREATE SCHEMA "+schema)
 	own := config.Copy()
 	own.RuntimeParams["search_path"] = schema
+	own.RuntimeParams["application_name"] = schema // tells the connections of tests that run at once apart
 	tb.Cleanup(func() { Execute(tb, config, "DROP SCHEMA "+schema+" CASCADE") })
 	return own
 }
