@@ -10,6 +10,12 @@
 //	p := t.Progress()                          // p.Watermark is 100
 //	for r := range p.Skip(90, 20) { ... }      // r is [100, 110): what is left to do
 //
+// A [State] is all that a pipeline goes on from, as JSON that a person can read. A
+// [Store] keeps it: [File] in a file, [Table] in a table of the database that the
+// data goes to, in the data's own transaction. Others are written in a few lines.
+//
+// What is saved and when is decided by package stage.
+//
 // The idea of a low watermark with what is done above it is that of Akidau et
 // al., MillWheel (VLDB 2013); epochs that cut a running pipeline are those of
 // Carbone et al., Lightweight Asynchronous Snapshots (2015), without barriers.

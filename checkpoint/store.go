@@ -11,7 +11,8 @@ import (
 // opened again.
 type Store interface {
 	// Open takes the store for the caller alone, until Close or the end of the
-	// process. It fails at once with an error that is ErrLocked if another run has it.
+	// process. It fails at once with an error that is ErrLocked if another run has it,
+	// or, as Table does, takes it from that run, whose next Save fails with ErrFenced.
 	Open(ctx context.Context) error
 	// Load is the newest state, or false if nothing was ever saved. A state that was
 	// saved and cannot be read any more is an error, never a fresh start.
