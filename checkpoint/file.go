@@ -25,7 +25,7 @@ type FileStore struct {
 }
 
 // lack is what tests take out, to show that it is needed.
-type lack struct{ fileSync, rename, dirSync, checksum bool }
+type lack struct{ fileSync, rename, dirSync, openSync, checksum bool }
 
 // File is a store in the file at path, whose folder must exist. The file is JSON
 // behind a line with its CRC-32C. Save writes a new one beside it, syncs it, keeps
@@ -50,7 +50,9 @@ func File(path string) *FileStore {
 func (f *FileStore) previous() string  { return f.path + ".prev" }
 func (f *FileStore) temporary() string { return f.path + ".tmp" }
 
-// Open implements Store. What an interrupted Save left is removed.
+// Open implements Store. What an interrupted Save left is removed. A Save that was
+// killed between its last two steps can have left a state that a loss of power
+// would take back; Open makes it durable, so that nobody acts on what may not last.
 func (f *FileStore) Open(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("checkpoint: %s: %w", f.path, err)
@@ -63,7 +65,11 @@ func (f *FileStore) Open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	if err := remove(files, f.temporary()); err != nil {
+	err = remove(files, f.temporary())
+	if err == nil && !f.without.openSync {
+		err = files.SyncDir(filepath.Dir(f.path))
+	}
+	if err != nil {
 		return fmt.Errorf("checkpoint: %w", errors.Join(err, lock.Close()))
 	}
 	f.files, f.lock, f.read, f.current, f.litter = files, lock, false, false, false

@@ -151,6 +151,40 @@ func TestFileErrorAtEveryOperation(t *testing.T) {
 	}
 }
 
+// killedThenPowerLoss kills a run before the sync of the folder, lets another load
+// what it left, and cuts the power. It returns the epoch that was loaded and the
+// one that is there after.
+func killedThenPowerLoss(t *testing.T, without lack) (loaded, after uint64) {
+	t.Helper()
+	disk := fsystest.NewDisk("/d")
+	ctx := fsys.With(t.Context(), disk)
+	f := File("/d/job")
+	require.NoError(t, f.Open(ctx))
+	require.NoError(t, f.Save(ctx, sample(1)))
+	f.without.dirSync = true
+	require.NoError(t, f.Save(ctx, sample(2)))
+	require.NoError(t, f.Close(ctx))
+	load := func(ctx context.Context) uint64 {
+		f := File("/d/job")
+		f.without = without
+		require.NoError(t, f.Open(ctx))
+		s, _, err := f.Load(ctx)
+		require.NoError(t, err)
+		require.NoError(t, f.Close(ctx))
+		return s.Epoch
+	}
+	return load(ctx), load(fsys.With(ctx, disk.Crash(none)))
+}
+
+func TestFileLoadedIsDurable(t *testing.T) {
+	loaded, after := killedThenPowerLoss(t, lack{})
+	assert.EqualValues(t, 2, loaded)
+	assert.EqualValues(t, 2, after)
+	loaded, after = killedThenPowerLoss(t, lack{openSync: true})
+	assert.EqualValues(t, 2, loaded)
+	assert.EqualValues(t, 1, after, "without the sync at Open")
+}
+
 // altered is a file system on which one file reads as something else.
 type altered struct {
 	fsys.FS

@@ -98,8 +98,13 @@ func testTableFence(t *testing.T, db *sql.DB) {
 	require.True(t, ok)
 	require.EqualValues(t, 1, s.Epoch)
 	require.NoError(t, young.Save(ctx, sample(2)))
+
+	unfenced := *old
+	unfenced.fence = young.fence
+	require.NoError(t, unfenced.Save(ctx, sample(3)), "without the fence nothing keeps the old run from writing")
+	require.ErrorIs(t, old.Save(ctx, sample(4)), ErrFenced)
 	execute(ctx, t, db, "DELETE FROM c")
-	require.ErrorIs(t, young.Save(ctx, sample(3)), ErrFenced)
+	require.ErrorIs(t, young.Save(ctx, sample(4)), ErrFenced)
 	_, _, err = young.Load(ctx)
 	require.ErrorIs(t, err, ErrFenced)
 	_, err = young.Verify(ctx, 2)
