@@ -40,6 +40,9 @@ func powerLoss(ctx context.Context, without lack, seeds uint64) error {
 				returned++
 			}
 		}
+		if err != nil && !errors.Is(err, errPower) {
+			return err
+		}
 		done = err == nil
 		for seed := range seeds + 2 {
 			choose := rand.New(rand.NewPCG(seed, uint64(n))).IntN
@@ -119,6 +122,35 @@ func TestFileFaultsProperty(t *testing.T) {
 			returned = s.Epoch // what was read back is in force now
 		}
 	})
+}
+
+// A store goes on after an error, also when it could not even clean up.
+func TestFileGoesOnAfterErrors(t *testing.T) {
+	for _, op := range operations(t)[3:] { // those of Open are before
+		ctx := fsys.With(t.Context(), &fsystest.Faults{FS: fsystest.NewDisk("/d"), Before: func(now fsystest.Op) error {
+			if op.N <= now.N && now.N < op.N+3 {
+				return syscall.EIO
+			}
+			return nil
+		}})
+		f := File("/d/job")
+		require.NoError(t, f.Open(ctx))
+		epoch, failures := uint64(0), 0
+		for successes := 0; successes < saves+2; {
+			epoch++
+			err := f.Save(ctx, sample(epoch))
+			if err == nil {
+				successes++
+				continue
+			}
+			failures++
+			require.ErrorIs(t, err, syscall.EIO, "epoch %d with %v", epoch, op)
+			require.LessOrEqual(t, failures, 3, op)
+		}
+		require.Positive(t, failures, op)
+		require.NoError(t, f.Close(ctx))
+		require.NoError(t, newest(ctx, "/d/job", epoch))
+	}
 }
 
 func TestFileErrorAtEveryOperation(t *testing.T) {
@@ -269,6 +301,7 @@ func TestFileFallsBack(t *testing.T) {
 	require.NoError(t, f.Save(ctx, sample(2)))
 	prev, err := os.ReadFile(path + ".prev")
 	require.NoError(t, err)
+	require.Contains(t, string(prev), `"epoch": 1,`)
 	require.NoError(t, os.WriteFile(path, b[:len(b)/2], 0o600))
 	require.NoError(t, os.WriteFile(path+".prev", prev[:10], 0o600))
 	_, _, err = f.Load(ctx)
