@@ -97,6 +97,32 @@ func TestTrackerProperty(t *testing.T) {
 	})
 }
 
+// Many single records in flight, acknowledged in any order: the memory above the
+// watermark is used again and stays as small as what is in flight.
+func TestTrackerLongRun(t *testing.T) {
+	const n, window = 20_000, 100
+	rnd := rand.New(rand.NewPCG(1, 2))
+	flags := make(bitmap, n)
+	var tr Tracker[int64]
+	var flight []int64
+	for next := int64(0); next < n || len(flight) > 0; {
+		for next < n && len(flight) < window && (len(flight) == 0 || next < flight[0]+window) {
+			flight = append(flight, next)
+			next++
+		}
+		i := rnd.IntN(len(flight))
+		at := flight[i]
+		flight = slices.Delete(flight, i, i+1)
+		require.NoError(t, tr.Done(at, 1, at*10))
+		flags[at] = true
+		if at%500 == 0 || next == n {
+			same(t, flags, tr.Progress())
+		}
+		require.LessOrEqual(t, cap(tr.above), 2*window)
+	}
+	require.EqualValues(t, n, tr.Watermark())
+}
+
 func TestSkipProperty(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		const n = 60
