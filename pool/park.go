@@ -38,7 +38,11 @@ func (w *worker[A, B]) attend(next int) (yield bool) {
 	} else if now.Sub(w.watched) < idleAfter {
 		return false
 	}
-	return w.give(next)
+	if !w.give(next) {
+		w.watched = now // or each item would be looked at until somebody takes a share
+		return false
+	}
+	return true
 }
 
 // give hands the tail of the part to an idle worker: half of what is left.

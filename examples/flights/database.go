@@ -14,6 +14,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/penstock-go/penstock/examples/internal/letters"
 )
 
 const (
@@ -52,7 +54,7 @@ func openDatabase(ctx context.Context, out string) (_ *database, err error) {
 	if d.target, err = filepath.Abs(out); err != nil {
 		return nil, err
 	}
-	for _, file := range []string{d.target, rejectedFile(d.target)} {
+	for _, file := range []string{d.target, letters.File(d.target)} {
 		info, err := os.Stat(file)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -130,7 +132,7 @@ func (d *database) swap(ctx context.Context, rows int64) error {
 	if n, err := done.RowsAffected(); err != nil || n != rows {
 		return d.failed(errors.Join(err, fmt.Errorf("the table got %d rows of %d", n, rows)))
 	}
-	if err := os.Rename(d.newRejected(), rejectedFile(d.target)); err != nil {
+	if err := os.Rename(d.newRejected(), letters.File(d.target)); err != nil {
 		return err
 	}
 	return d.failed(tx.Commit())
@@ -151,7 +153,7 @@ func (d *database) give(ctx context.Context, rows int64) error {
 	if err := syncFile(d.file()); err != nil {
 		return err
 	}
-	if err := os.Rename(d.newRejected(), rejectedFile(d.target)); err != nil {
+	if err := os.Rename(d.newRejected(), letters.File(d.target)); err != nil {
 		return err
 	}
 	err := os.Link(d.file(), d.target) // where Rename would replace what came meanwhile
@@ -198,11 +200,6 @@ func (d *database) file() string { return filepath.Join(d.folder, "new.db") }
 
 // newRejected is the dead-letter file of this run, until swap.
 func (d *database) newRejected() string { return filepath.Join(d.folder, "flights-rejected.ndjson") }
-
-// rejectedFile is the dead-letter file beside a database.
-func rejectedFile(db string) string {
-	return strings.TrimSuffix(db, filepath.Ext(db)) + "-rejected.ndjson"
-}
 
 // uri names a file to SQLite, by its absolute path, whatever characters that has.
 func uri(path string, query url.Values) string {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/penstock-go/penstock/examples/internal/letters"
 )
 
 // makeSQL opens a database that need not exist.
@@ -51,8 +53,8 @@ func TestSwapFails(t *testing.T) {
 		}, "no such file"},
 		{"an output that came meanwhile", t.Context(), 1, func(t *testing.T, d *database) {
 			t.Helper()
-			require.NoError(t, os.Mkdir(rejectedFile(d.target), 0o700))
-			t.Cleanup(func() { require.NoError(t, os.Remove(rejectedFile(d.target))) })
+			require.NoError(t, os.Mkdir(letters.File(d.target), 0o700))
+			t.Cleanup(func() { require.NoError(t, os.Remove(letters.File(d.target))) })
 		}, "file exists"},
 	} {
 		for _, fresh := range []bool{true, false} {
@@ -64,7 +66,7 @@ func TestSwapFails(t *testing.T) {
 					d := filled(t, out)
 					require.NoError(t, d.swap(t.Context(), 1))
 					require.NoError(t, d.close())
-					require.NoError(t, os.Remove(rejectedFile(out)))
+					require.NoError(t, os.Remove(letters.File(out)))
 					names = []string{"flights.db"}
 				}
 				d := filled(t, out)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstock-go/penstock/examples/internal/command"
+	"github.com/penstock-go/penstock/examples/internal/letters"
 )
 
 // The figures are those of data/README.md, less the three rows that are more than
@@ -32,7 +33,7 @@ func TestAllRealData(t *testing.T) {
 	assert.EqualValues(t, 369_781_288-1310-2*3972, miles)
 	assert.EqualValues(t, 223, airports)
 	var lines []int64
-	for _, r := range letterFile(t, rejectedFile(j.out)) {
+	for _, r := range letterFile(t, letters.File(j.out)) {
 		lines = append(lines, r.Line)
 	}
 	assert.Equal(t, []int64{91_322, 127_954, 312_398}, lines)

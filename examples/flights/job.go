@@ -10,6 +10,9 @@ import (
 	"github.com/penstock-go/penstock/sink"
 	"github.com/penstock-go/penstock/source"
 	"github.com/penstock-go/penstock/stage"
+
+	"github.com/penstock-go/penstock/examples/internal/command"
+	"github.com/penstock-go/penstock/examples/internal/letters"
 )
 
 // job is what the flags ask for.
@@ -60,13 +63,13 @@ func (j *job) run(ctx context.Context, seen func(Flight)) (res result, err error
 	defer p.Close()
 	d, err := openDatabase(ctx, j.out)
 	if err != nil {
-		return res, because(ctx, err)
+		return res, command.Because(ctx, err)
 	}
-	defer func() { err = errors.Join(because(ctx, err), d.close()) }()
+	defer func() { err = errors.Join(command.Because(ctx, err), d.close()) }()
 
 	on := routes{}
 	flights := j.flights(p, seen).Tap(on.add)
-	rejected := letters{sink.NDJSON[Rejected](d.newRejected())}
+	rejected := letters.Sink(d.newRejected(), Row.String)
 	res.Summary, err = stage.Run(ctx, flights, sink.SQL[Flight](d.db, table), stage.DeadLetter(rejected, 0))
 	for _, s := range res.Stages {
 		res.filtered += s.Filtered
@@ -83,15 +86,6 @@ func (j *job) run(ctx context.Context, seen func(Flight)) (res result, err error
 		res.routes = on.busiest()
 	}
 	return res, err
-}
-
-// because is err, unless ctx has ended: then that is the reason for all that
-// fails.
-func because(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
 }
 
 // check checks that every row that was read is accounted for.

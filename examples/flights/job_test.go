@@ -20,6 +20,7 @@ import (
 	"github.com/penstock-go/penstock/source"
 
 	"github.com/penstock-go/penstock/examples/internal/command"
+	"github.com/penstock-go/penstock/examples/internal/letters"
 )
 
 func TestEveryRule(t *testing.T) {
@@ -43,12 +44,12 @@ func TestEveryRule(t *testing.T) {
 					assert.Zero(t, res.filtered)
 					assert.Len(t, m.good, seen)
 
-					lines, rejects := linesOf(stored(t, out)), letterFile(t, rejectedFile(out))
+					lines, rejects := linesOf(stored(t, out)), letterFile(t, letters.File(out))
 					want := slices.Clone(m.good)
 					if unordered {
 						slices.Sort(want)
 						slices.Sort(lines)
-						slices.SortFunc(rejects, func(a, b Rejected) int { return cmp.Compare(a.Line, b.Line) })
+						slices.SortFunc(rejects, func(a, b letters.Rejected) int { return cmp.Compare(a.Line, b.Line) })
 					}
 					assert.Equal(t, want, lines)
 					assert.Equal(t, m.rejects, rejects)
@@ -111,7 +112,7 @@ func TestLimit(t *testing.T) {
 			j := job{in: []string{in}, out: filepath.Join(folder, "flights.db"), limit: limit, chunk: chunk, minDelay: minDelay}
 			res := load(t, j)
 			require.EqualValues(t, min(limit, len(m.lines)), res.Read)
-			rejects := letterFile(t, rejectedFile(j.out))
+			rejects := letterFile(t, letters.File(j.out))
 			require.Equal(t, m.rejects[:len(rejects)], rejects)
 			require.Equal(t, m.good[:res.Written], linesOf(stored(t, j.out)))
 		}
@@ -184,14 +185,14 @@ func TestRealData(t *testing.T) {
 func TestSecondRunReplaces(t *testing.T) {
 	folder, j, before := small(t)
 	require.Len(t, before, 20)
-	require.Len(t, letterFile(t, rejectedFile(j.out)), 1)
+	require.Len(t, letterFile(t, letters.File(j.out)), 1)
 	_, err := openSQL(t, j.out).ExecContext(t.Context(), "CREATE TABLE mine AS SELECT 'kept' AS word; CREATE INDEX i ON flights(origin)")
 	require.NoError(t, err)
 	write(t, j.in[0], goodRows(5))
 	for range 2 {
 		load(t, j)
 		assert.Equal(t, goodRows(5), linesOf(stored(t, j.out)))
-		assert.Empty(t, letterFile(t, rejectedFile(j.out)))
+		assert.Empty(t, letterFile(t, letters.File(j.out)))
 		var word string
 		require.NoError(t, openSQL(t, j.out).QueryRowContext(t.Context(), "SELECT word FROM mine").Scan(&word))
 		assert.Equal(t, "kept", word)
@@ -227,7 +228,7 @@ func TestOddNames(t *testing.T) {
 		load(t, j)
 		load(t, j)
 		assert.Len(t, stored(t, j.out), 3)
-		names := []string{name, filepath.Base(rejectedFile(name)), "in.csv"}
+		names := []string{name, filepath.Base(letters.File(name)), "in.csv"}
 		slices.Sort(names)
 		assert.Equal(t, names, files(t, folder))
 	}
@@ -266,14 +267,14 @@ func TestFailureKeepsTheOld(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			folder, j, before := small(t)
 			c.set(t, folder, &j)
-			letters := letterFile(t, rejectedFile(j.out))
+			was := letterFile(t, letters.File(j.out))
 			names := files(t, folder)
 
 			res, err := j.run(t.Context(), func(Flight) {})
 			require.ErrorContains(t, err, c.want)
 			assert.False(t, res.swapped)
 			assert.Equal(t, before, stored(t, j.out))
-			assert.Equal(t, letters, letterFile(t, rejectedFile(j.out)))
+			assert.Equal(t, was, letterFile(t, letters.File(j.out)))
 			assert.Equal(t, names, files(t, folder))
 		})
 	}

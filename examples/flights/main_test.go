@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/penstock-go/penstock/examples/internal/letters"
 )
 
 // asCommand makes the test binary the command itself; see TestSignal.
@@ -75,7 +77,7 @@ func badRows() []badRow {
 // mixed are good rows with each of the bad ones somewhere among them.
 type mixed struct {
 	good, lines []string
-	rejects     []Rejected // what becomes of the bad ones
+	rejects     []letters.Rejected // what becomes of the bad ones
 }
 
 func mix(file string, n int) (m mixed) {
@@ -88,7 +90,7 @@ func mix(file string, n int) (m mixed) {
 	}
 	for i, line := range m.good {
 		if k := len(m.rejects); k < len(bad) && i == k*n/len(bad) {
-			m.rejects = append(m.rejects, Rejected{
+			m.rejects = append(m.rejects, letters.Rejected{
 				File: file, Line: int64(len(m.lines)) + 2, Byte: at, Reason: bad[k].reason, Row: bad[k].line,
 			})
 			add(bad[k].line)
@@ -147,13 +149,13 @@ func linesOf(flights []Flight) []string {
 }
 
 // letterFile are the lines of a dead-letter file.
-func letterFile(t *testing.T, path string) []Rejected {
+func letterFile(t *testing.T, path string) []letters.Rejected {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
-	var all []Rejected
+	var all []letters.Rejected
 	for line := range strings.Lines(string(data)) {
-		var r Rejected
+		var r letters.Rejected
 		require.NoError(t, json.Unmarshal([]byte(line), &r))
 		all = append(all, r)
 	}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/penstock-go/penstock/examples/internal/letters"
 )
 
 // route is a pair of airports with the flights from one to the other.
@@ -55,7 +57,7 @@ func (r *result) report(j *job) string {
 	if j.minDelay > minDelay {
 		fmt.Fprintf(&b, "  less than %d minutes late", j.minDelay)
 	}
-	fmt.Fprintf(&b, "\n  dead-lettered %7d  %s\n", r.DeadLettered, rejectedFile(j.out))
+	fmt.Fprintf(&b, "\n  dead-lettered %7d  %s\n", r.DeadLettered, letters.File(j.out))
 	fmt.Fprintf(&b, "%d = %d + %d + %d\n", r.Read, r.Written, r.filtered, r.DeadLettered)
 	fmt.Fprintf(&b, "%.2f s, %.0f rows per second\n", r.elapsed.Seconds(), float64(r.Read)/r.elapsed.Seconds())
 	if j.verbose {

@@ -17,6 +17,11 @@ type Row struct {
 	Destination string `csv:"destination"`
 }
 
+// String is the row as a line of the file.
+func (r Row) String() string {
+	return fmt.Sprintf("%s,%d,%d,%s,%s", r.Date, r.Delay, r.Distance, r.Origin, r.Destination)
+}
+
 // Flight is a row that keeps to the rules, with what follows from it. It is also
 // a row of the table.
 type Flight struct {

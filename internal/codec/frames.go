@@ -40,7 +40,8 @@ type frames struct {
 	rest    *frame   // the first that is too large, or the broken end: what was read of it
 	end     error    // why no frame was found: io.EOF, or the source's failure
 	cur     *frame
-	free    []*frame
+
+	streamed []*frame // what the stream begins with
 }
 
 // frame is one frame that is decoded ahead.
@@ -66,6 +67,14 @@ func newFrames(src *bufio.Reader, limits *Limits, ahead int) (*frames, error) {
 }
 
 func (f *frames) decoder(src io.Reader) (*zstd.Decoder, error) {
+	spare := &f.limits.stream
+	if src == nil {
+		spare = &f.limits.small
+	}
+	if d := *spare; d != nil {
+		*spare = nil
+		return d, d.Reset(src)
+	}
 	return zstd.NewReader(src, zstd.WithDecoderConcurrency(max(1, f.ahead)), zstd.WithDecoderMaxWindow(uint64(f.limits.Window)),
 		zstd.WithDecoderMaxMemory(1<<62), zstd.WithDecoderLowmem(true))
 }
@@ -81,7 +90,7 @@ func (f *frames) Read(p []byte) (int, error) {
 				f.cur.pos += n
 				return n, nil
 			}
-			f.free = append(f.free, f.cur)
+			f.limits.frames = append(f.limits.frames, f.cur)
 			f.cur = nil
 		}
 		f.find()
@@ -117,6 +126,10 @@ func (f *frames) restart() error {
 	if f.rest != nil {
 		sources = append(sources, bytes.NewReader(f.rest.packed))
 	}
+	f.streamed = f.queue
+	if f.rest != nil {
+		f.streamed = append(f.streamed, f.rest)
+	}
 	f.queue, f.rest = nil, nil
 	if f.end != nil && f.end != io.EOF {
 		sources = append(sources, failing{f.end})
@@ -138,7 +151,7 @@ func (f *frames) find() {
 		err := f.scan(next)
 		switch {
 		case err == errSkipped:
-			f.free = append(f.free, next)
+			f.limits.frames = append(f.limits.frames, next)
 		case err == io.EOF && len(next.packed) == 0:
 			f.end = io.EOF
 		case err != nil:
@@ -156,9 +169,9 @@ func (f *frames) find() {
 
 // newFrame returns a frame to use.
 func (f *frames) newFrame() *frame {
-	if n := len(f.free); n > 0 {
-		next := f.free[n-1]
-		f.free = f.free[:n-1]
+	if n := len(f.limits.frames); n > 0 {
+		next := f.limits.frames[n-1]
+		f.limits.frames = f.limits.frames[:n-1]
 		*next = frame{packed: next.packed[:0], data: next.data[:0], decoded: make(chan struct{})}
 		return next
 	}
@@ -183,7 +196,7 @@ func (f *frames) work() {
 	}
 }
 
-// close ends the goroutines and lets go of the decoders.
+// close ends the goroutines and leaves the decoders to the next reader.
 func (f *frames) close() {
 	if f.jobs != nil {
 		for len(f.jobs) > 0 { // do not decode what nobody will read
@@ -197,11 +210,14 @@ func (f *frames) close() {
 		f.workers.Wait()
 		f.jobs = nil
 	}
-	for _, d := range []*zstd.Decoder{f.small, f.stream} {
-		if d != nil {
-			d.Close()
-		}
+	f.limits.frames = append(append(f.limits.frames, f.queue...), f.streamed...)
+	if f.small != nil {
+		f.limits.small = f.small
 	}
+	if f.stream != nil && f.stream.Reset(nil) == nil {
+		f.limits.stream = f.stream
+	}
+	f.queue, f.streamed, f.small, f.stream = nil, nil, nil, nil
 }
 
 var (

@@ -30,6 +30,10 @@ type Limits struct {
 	Window int64 // how far back a zstd frame may refer, which it costs in memory
 
 	used int64 // of Total
+
+	// What the reader of one file leaves to that of the next: it is large.
+	small, stream *zstd.Decoder
+	frames        []*frame
 }
 
 // NewLimits returns the limits; a zero is the default.

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // shape is what T needs of a file.
@@ -119,6 +120,9 @@ func (s *shape) match(o *file) (*plan, error) {
 	}
 	for k, f := range s.fields {
 		leaf := o.leaves[p.columns[k]]
+		if want, _ := s.schema.Lookup(s.paths[k]...); !sameUnit(f.typ, leaf, want.Node) {
+			return nil, &columnError{dotted(s.paths[k]), misfit(leaf.Type(), want.Node.Type())}
+		}
 		set := setterOf(f.typ, leaf)
 		if set == nil || leaf.MaxRepetitionLevel() > 0 || leaf.MaxDefinitionLevel() > 1 {
 			p.setters = nil
@@ -154,7 +158,31 @@ func fits(have *parquet.Column, want parquet.Node) error {
 		same = false
 	}
 	if !same && !wider {
-		return fmt.Errorf("its type %v does not fit the field's, %v", h, w)
+		return misfit(h, w)
+	}
+	return nil
+}
+
+func misfit(have, want parquet.Type) error {
+	return fmt.Errorf("its type %v does not fit the field's, %v", have, want)
+}
+
+// sameUnit tells whether a number whose tag makes it a timestamp counts in the
+// column's unit: it would be read as another time otherwise.
+func sameUnit(field reflect.Type, have, want parquet.Node) bool {
+	if field.Kind() == reflect.Pointer {
+		field = field.Elem()
+	}
+	w := unitOf(want)
+	return field.Kind() != reflect.Int64 || w == nil || reflect.TypeOf(unitOf(have)) == reflect.TypeOf(w)
+}
+
+// unitOf is the unit of a timestamp, nil if the column has none.
+func unitOf(n parquet.Node) any {
+	if l := n.Type().LogicalType(); l != nil {
+		if t, ok := l.Value.(*format.TimestampType); ok {
+			return t.Unit.Value
+		}
 	}
 	return nil
 }

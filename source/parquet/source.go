@@ -29,9 +29,10 @@ import (
 // Only the columns that T names are read and decoded. A column that a file does
 // not have, or whose values do not fit the field, is an [Error] at that file:
 // numbers may widen (from 32 to 64 bits), but are never cut; timestamps of any
-// unit, and dates, fit a time.Time, which is in UTC. Null is the zero value of a
-// field that is no pointer. Fields may be structs, slices and maps, as the library
-// has them.
+// unit, and dates, fit a time.Time, which is in UTC; an int64 that its tag makes a
+// timestamp takes those of the same unit only. Null is the zero value of a field
+// that is no pointer. Fields may be structs, slices and maps, as the library has
+// them.
 //
 // Rows come in file order. A position is the file (Part, Key) and its row
 // (Record). Behind a pool, reading, decompressing and decoding run in the workers,

@@ -262,3 +262,30 @@ func TestPagesAreLetGo(t *testing.T) {
 	require.NoError(t, p.Close())
 	assert.Len(t, all(t, s, stage.Limit{}), 20_000)
 }
+
+// A number that a tag makes a timestamp must count what the column counts.
+func TestUnitsOfNumbersThatAreTimestamps(t *testing.T) {
+	path := written(t, 10, flights(10))
+	type micros struct {
+		Date int64 `parquet:"date,timestamp(microsecond)"`
+	}
+	rows, err := Source[micros](path).Collect(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, midnight.Add(9*time.Minute).UnixMicro(), rows[9].Date)
+	type millis struct {
+		Date *int64 `parquet:"date,timestamp(millisecond)"`
+	}
+	_, err = Source[millis](path).Collect(t.Context())
+	require.ErrorContains(t, err, `column "date": its type TIMESTAMP(`)
+	require.ErrorContains(t, err, "does not fit the field's, TIMESTAMP(")
+	type number struct {
+		Miles int64 `parquet:"miles,timestamp(microsecond)"`
+	}
+	_, err = Source[number](path).Collect(t.Context())
+	require.ErrorContains(t, err, `column "miles": its type INT(64,true) does not fit the field's, TIMESTAMP(`)
+	type raw struct {
+		Date int64 `parquet:"date"`
+	}
+	_, err = Source[raw](path).Collect(t.Context())
+	require.NoError(t, err, "no unit is asked for")
+}

@@ -49,3 +49,12 @@ func WithSignals(ctx context.Context) (_ context.Context, stop func()) {
 		<-done
 	}
 }
+
+// Because is err, unless ctx has ended: then that is the reason for all that
+// fails.
+func Because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
