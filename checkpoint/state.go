@@ -30,6 +30,8 @@ type State struct {
 	Run string `json:"run,omitzero"`
 	// Epoch counts the checkpoints of a pipeline, across its runs.
 	Epoch uint64 `json:"epoch"`
+	// Finished says that the pipeline has come to its end: the next run begins anew.
+	Finished bool `json:"finished,omitzero"`
 	// Saved is when.
 	Saved time.Time `json:"saved,omitzero"`
 	// Topology is what the pipeline is made of.

@@ -29,6 +29,8 @@ type batching[T any] struct {
 	block  []byte  // of what is in it, if it is one only
 	parts  int     // chunks with items that went into it
 	end    error   // upstream's, sticky
+
+	partial bool // the last chunk that came was
 }
 
 // Pull implements Puller.
@@ -77,6 +79,7 @@ func (b *batching[T]) add(into *Chunk[[]T]) {
 		}
 	}
 	b.tokens = appendTokens(b.tokens, in.Tokens)
+	b.partial = in.Partial
 	full := len(b.batch) == b.n
 	errs := 0
 	for errs < len(in.Errors) && (!full || in.Errors[errs].Before < len(in.Items)) {
@@ -89,6 +92,7 @@ func (b *batching[T]) add(into *Chunk[[]T]) {
 	for _, e := range in.Errors[errs:] {
 		into.Fail(e)
 	}
+	into.Partial = b.partial || len(b.batch) > 0 // whose tokens wait
 }
 
 // maxPresize is how many places a slice gets before there are items for them.
@@ -111,7 +115,7 @@ func appendTokens(to, from []Token) []Token {
 	for _, t := range from {
 		if n := len(to); n > 0 {
 			last := &to[n-1]
-			if last.First+last.N == t.First && last.At.Part == t.At.Part && last.At.Key == t.At.Key {
+			if last.First+last.N == t.First && last.Source == t.Source && last.At.Part == t.At.Part && last.At.Key == t.At.Key {
 				last.N += t.N
 				continue
 			}

@@ -1,9 +1,13 @@
 package stage
 
 import (
+	"cmp"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/penstock-go/penstock/checkpoint"
 )
 
 // RunOption sets what Run does beside moving items. Of several policies, or
@@ -13,6 +17,10 @@ type RunOption interface{ applyRun(*runConfig) }
 type runConfig struct {
 	policy policy
 	log    *zap.Logger // nil: nothing is logged
+
+	store  checkpoint.Store // nil: there is no checkpoint
+	every  time.Duration
+	accept bool
 }
 
 type runOption func(*runConfig)
@@ -73,6 +81,14 @@ func newRunConfig(opts []RunOption) runConfig {
 		o.applyRun(&c)
 	}
 	return c
+}
+
+// epochs makes what takes the run's checkpoints, or nil.
+func (c *runConfig) epochs() *epochs {
+	if c.store == nil {
+		return nil
+	}
+	return &epochs{store: c.store, every: cmp.Or(c.every, defaultEvery), accept: c.accept}
 }
 
 // allows reports whether the run goes on when so many items have failed.

@@ -2,9 +2,11 @@ package stage
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/penstock-go/penstock/internal/plan"
@@ -34,6 +36,7 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 		policy: cfg.policy,
 		sink:   guardedSink[T]{sink},
 		log:    runLog{log: cfg.log},
+		epochs: cfg.epochs(),
 		err:    ErrGoexit, // until the loop has said otherwise: a Goexit must not commit
 	}
 	start := time.Now()
@@ -49,15 +52,48 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 		r.log.ended(&r.sum, r.err)
 		sum, err = r.sum, r.err
 	}()
+	defer r.finish(ctx)
 	defer r.closeWriter(ctx)
 	defer r.closeLetters(ctx)
 	defer r.closeStream()
 	err = r.open(ctx, s)
 	if err == nil {
-		err = r.loop(ctx)
+		err = r.drive(ctx)
 	}
 	r.err = causeOf(ctx, err)
 	return r.sum, r.err
+}
+
+// drive runs the loop, with checkpoints if there are to be any.
+func (r *run[T]) drive(ctx context.Context) error {
+	if r.epochs == nil {
+		return r.loop(ctx)
+	}
+	run, stop := context.WithCancelCause(ctx)
+	var idle sync.WaitGroup
+	idle.Go(func() { r.epochs.idle(run, stop) })
+	err := r.loop(run)
+	if run.Err() != nil && ctx.Err() == nil {
+		err = context.Cause(run) // a checkpoint failed
+	}
+	stop(nil)
+	idle.Wait()
+	if err != nil {
+		return err
+	}
+	return r.epochs.take(ctx)
+}
+
+// counted are the counters of this run.
+func (r *run[T]) counted() map[string]int64 {
+	return map[string]int64{"written": r.sum.Written, "failed": r.sum.Failed, "dead-lettered": r.sum.DeadLettered}
+}
+
+// finish closes the store.
+func (r *run[T]) finish(ctx context.Context) {
+	if r.opened {
+		r.err = withClose(r.err, r.epochs.finish(ctx, r.err))
+	}
 }
 
 // run is a call of Run.
@@ -66,6 +102,8 @@ type run[T any] struct {
 	sink     guardedSink[T]
 	log      runLog
 	registry plan.Registry
+	epochs   *epochs // nil: there are no checkpoints
+	opened   bool    // the store is open
 
 	p         Puller[T]
 	w         Writer[T]
@@ -76,20 +114,40 @@ type run[T any] struct {
 	out Chunk[Letter]
 	sum Summary
 	err error
+
+	tokens       []Token // of the chunk that is written
+	failedBefore int64   // items, in the runs that this one goes on from
 }
 
 func (r *run[T]) open(ctx context.Context, s Stream[T]) (err error) {
+	if e := r.epochs; e != nil {
+		e.counted = r.counted
+		if err := e.open(ctx, s.Plan()); err != nil {
+			return err
+		}
+		r.opened = true
+		r.registry.Checkpoint = e.res
+	}
 	// The registry is for those who open; what runs later is not part of it.
 	if r.p, err = s.Open(plan.WithRegistry(ctx, &r.registry)); err != nil {
 		return err
 	}
-	if r.w, err = r.sink.open(ctx); err != nil {
+	if r.w, err = r.sink.open(ctx, r.epochs.restore(false)); err != nil {
 		return err
 	}
 	if r.policy.letters != nil {
-		r.letters, err = r.letterSink().open(ctx)
+		if r.letters, err = r.letterSink().open(ctx, r.epochs.restore(true)); err != nil {
+			return err
+		}
 	}
-	return err
+	if e := r.epochs; e != nil {
+		if err := e.join(ctx, r.w, r.letters); err != nil {
+			return err
+		}
+		r.sum.Guarantee, r.sum.Resumed = e.guarantee(), e.from()
+		r.failedBefore = e.before.Counters["failed"]
+	}
+	return nil
 }
 
 func (r *run[T]) letterSink() guardedSink[Letter] { return guardedSink[Letter]{r.policy.letters} }
@@ -105,10 +163,7 @@ func (r *run[T]) loop(ctx context.Context) error {
 		if end != nil && gaveUp(ctx, end) {
 			return end
 		}
-		stop, err := r.sort(ctx)
-		if err == nil {
-			err = r.write(ctx)
-		}
+		stop, err := r.deal(ctx)
 		switch {
 		case errors.Is(err, ErrEnough):
 			r.sum.Enough = true
@@ -125,6 +180,34 @@ func (r *run[T]) loop(ctx context.Context) error {
 	}
 }
 
+// deal deals with the chunk. It holds the lock of the checkpoints meanwhile.
+func (r *run[T]) deal(ctx context.Context) (stop, err error) {
+	if r.epochs == nil {
+		return r.sortAndWrite(ctx)
+	}
+	select {
+	case r.epochs.lock <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-r.epochs.lock }()
+	// The sink may take the chunk apart.
+	r.tokens = append(r.tokens[:0], r.in.Tokens...)
+	partial, empty := r.in.Partial, r.in.Empty()
+	if stop, err = r.sortAndWrite(ctx); err != nil || stop != nil || empty {
+		return stop, err
+	}
+	return nil, r.epochs.wrote(ctx, r.tokens, partial)
+}
+
+func (r *run[T]) sortAndWrite(ctx context.Context) (stop, err error) {
+	stop, err = r.sort(ctx)
+	if err == nil {
+		err = r.write(ctx)
+	}
+	return stop, err
+}
+
 // sort takes the failed items out of the chunk, sends their letters, and cuts
 // the chunk before the one that stops the run.
 func (r *run[T]) sort(ctx context.Context) (stop, err error) {
@@ -133,7 +216,7 @@ func (r *run[T]) sort(ctx context.Context) (stop, err error) {
 	for _, e := range c.Errors {
 		r.sum.Failed++
 		r.log.failed(e)
-		if !r.policy.allows(r.sum.Failed) {
+		if !r.policy.allows(r.failedBefore + r.sum.Failed) {
 			// What is left accounts for no range as a whole.
 			n := min(e.Before, len(c.Items))
 			clear(c.Items[n:])
@@ -210,9 +293,9 @@ func (g guardedSink[T]) recovered(doing string, err *error) {
 
 var errNoWriter = errors.New("neither a writer nor an error was returned")
 
-func (g guardedSink[T]) open(ctx context.Context) (w Writer[T], err error) {
+func (g guardedSink[T]) open(ctx context.Context, restore json.RawMessage) (w Writer[T], err error) {
 	defer g.recovered("open", &err)
-	w, err = g.sink.Open(ctx, nil)
+	w, err = g.sink.Open(ctx, restore)
 	if err != nil {
 		return nil, err
 	}
