@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -115,8 +116,21 @@ func (w *worker[A, B]) awaitCredit(cost backpressure.Cost) bool {
 	return false
 }
 
+// spins is how often a worker tries to get the pull lock of a source of blocks
+// before it parks: taking a block is quick, and being woken takes longer than to
+// split one.
+const spins = 400
+
 // awaitLock waits for the pull lock, and reports as awaitCredit does.
 func (w *worker[A, B]) awaitLock() bool {
+	if w.c.fill != nil {
+		for range spins {
+			if w.c.lock.tryLock(w.slot.id) {
+				return true
+			}
+			runtime.Gosched()
+		}
+	}
 	for !w.c.lock.contend(w.slot.id) {
 		if !w.park(w.c.lock.turn, &w.m.PullWait) {
 			return false
