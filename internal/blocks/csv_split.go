@@ -20,34 +20,6 @@ func zeros(x uint64) uint64 { return ^((x&low7 + low7) | x | low7) }
 
 func hasByte(b []byte, c byte) bool { return bytes.IndexByte(b, c) >= 0 }
 
-// easy reports whether a record with all its fields needs nothing but, perhaps,
-// some of them picked in their order.
-func (s *splitting) easy() bool {
-	for i, c := range s.Pick {
-		if i > 0 && c <= s.Pick[i-1] {
-			return false
-		}
-	}
-	return len(s.Null) == 0
-}
-
-// picked leaves those of the fields behind base that are picked, in their order.
-func picked(fields []Field, base int, pick []int) []Field {
-	row := fields[base:]
-	for i, c := range pick {
-		row[i] = row[c]
-	}
-	return fields[:base+len(pick)]
-}
-
-// room is memory for fields, if there is none yet.
-func (s *splitting) room() []Field {
-	if cap(s.Fields) == 0 {
-		return make([]Field, 0, len(s.block)/6+8)
-	}
-	return s.Fields
-}
-
 // lastBytes are fewer than eight bytes and zeros.
 func lastBytes(b []byte) uint64 {
 	var last [8]byte
@@ -70,34 +42,19 @@ func (s *splitting) line(at, end int) {
 	s.done(at, end, size, nil)
 }
 
-// quoted splits a block with quotes.
-func (s *splitting) quoted() {
-	s.cr = hasByte(s.block, '\r')
-	fields := s.room()
-	easy, pick := s.easy(), s.Pick
-	base := 0
-	for p := 0; p < len(s.block); {
-		var end, next int
-		var err error
-		fields, end, next, err = s.record(fields, p)
-		if err == nil && easy && len(fields)-base == s.Width && end > p && next-p <= s.MaxRecord {
-			s.Starts = append(s.Starts, int32(p))
-			if pick != nil {
-				fields = picked(fields, base, pick)
-			}
-			base = len(fields)
-		} else {
-			s.Fields, s.base = fields, base
-			if err == nil && end == p { // a blank line
-				s.Fields = s.Fields[:base]
-			} else {
-				s.done(p, end, s.size(p, next), err)
-			}
-			fields, base = s.Fields, s.base
-		}
-		p = next
+// singleQuoted splits the record at p of a block with quotes, and returns where
+// the next one begins.
+func (s *splitting) singleQuoted(p int) (next int) {
+	s.base = len(s.Fields)
+	fields, end, next, err := s.record(s.Fields, p)
+	s.Fields = fields
+	if err == nil && end == p { // a blank line
+		s.Fields = s.Fields[:s.base]
+		return next
 	}
-	s.Fields, s.base = fields, base
+	s.lost = s.lost || err != nil
+	s.done(p, end, s.size(p, next), err)
+	return next
 }
 
 // size is how long the record block[at:next] is without its newline.

@@ -23,7 +23,8 @@ type Table struct {
 	// Bad are the records that are none, in their order.
 	Bad []BadRecord
 
-	ends []int32 // memory of the splitting
+	ends  []int32 // memory of the splitting
+	whole []Field // the same
 }
 
 // Field is where in a table's data a field is: its start, and its end in the
@@ -65,6 +66,11 @@ type splitting struct {
 	base  int     // fields of the good records so far
 	row   []Field // the fields of one, while they are picked from
 	cr    bool    // there is a carriage return somewhere
+
+	quotes bool    // there are quotes
+	mark   [1]byte // one
+	inside uint64  // all ones: the next byte is inside them
+	lost   bool    // nobody knows what is inside them
 }
 
 // Split makes a table of a block of whole records. The table's memory is used
@@ -77,7 +83,8 @@ func (c *Columns) Split(block []byte, t *Table) {
 	case simple && (c.Quote == 0 || !hasByte(block, c.Quote)):
 		s.direct()
 	case simple && !c.Lazy:
-		s.quoted()
+		s.quotes, s.mark[0], s.cr = true, c.Quote, hasByte(block, '\r')
+		s.direct()
 	default:
 		s.odd()
 	}

@@ -148,8 +148,12 @@ func TestLongBlocksLikeEncodingCSV(t *testing.T) {
 		width := rapid.SampledFrom([]int{1, 2, 5, 700, 3000}).Draw(t, "width")
 		odd := rapid.SampledFrom([]string{
 			"", "\n", "\r\n", "a", "a,b\r\n", "a,b", ",", strings.Repeat("x,", 2500) + "\n", strings.Repeat("long", 500) + "\n", ",,,,\n", "a\rb\n",
+			"\"a\nb\",\"c,d\"\n", "\"a\"\"b\",\"\"\"\"\n", "a\"b\n", "\"a\"b,c\n", "\"a\r\nb\",c\r\n", "\"\n\n\n\"\n", "\"\"\n", "\"open",
 		})
 		row := strings.Repeat("ab,", width-1) + "c"
+		if rapid.Bool().Draw(t, "quotes") {
+			row = strings.Repeat("\"ab\",", width-1) + "\"c\""
+		}
 		var text strings.Builder
 		for range rapid.IntRange(1, 40).Draw(t, "parts") {
 			for range rapid.IntRange(0, 6000/width).Draw(t, "rows") {
