@@ -16,6 +16,9 @@ import (
 // defaultEvery is the time between two checkpoints if nobody says otherwise.
 const defaultEvery = 10 * time.Second
 
+// leastIdle is how often at most an idle run looks whether a checkpoint is due.
+const leastIdle = 10 * time.Millisecond
+
 // Checkpoint lets the run be resumed: what is done is saved in store about every
 // so often (0: 10 seconds), and a run that finds a state of one that did not end
 // goes on from it.
@@ -224,7 +227,7 @@ func (e *epochs) wrote(ctx context.Context, tokens []Token, partial bool) error 
 // idle takes checkpoints while nothing is written, until ctx ends. failed is told
 // of an error.
 func (e *epochs) idle(ctx context.Context, failed func(error)) {
-	ticker := time.NewTicker(e.every)
+	ticker := time.NewTicker(max(e.every, leastIdle))
 	defer ticker.Stop()
 	for {
 		select {
