@@ -48,6 +48,10 @@ func NewTable(db *sql.DB, name, pipeline string) *Table {
 	return &Table{db: db, name: name, pipeline: pipeline}
 }
 
+// In reports whether the table is in that database, so that its states can be saved
+// in the transactions of db.
+func (t *Table) In(db *sql.DB) bool { return t.db == db }
+
 // failed says where an error is from.
 func (t *Table) failed(err error) error {
 	if err == nil {

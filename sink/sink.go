@@ -12,11 +12,12 @@ import (
 
 var errNoResume = errors.New("this sink cannot resume a run that was cut off")
 
-// opener is a sink that cannot resume.
+// opener is a sink.
 type opener[T any] struct {
-	verb string
-	name string // of the file or table, if there is one
-	open func(context.Context) (stage.Writer[T], error)
+	verb   string
+	name   string // of the file or table, if there is one
+	open   func(context.Context) (stage.Writer[T], error)
+	reopen func(context.Context, json.RawMessage) (stage.Writer[T], error) // nil: it cannot resume
 }
 
 // String is what logs call the sink.
@@ -29,6 +30,9 @@ func (p opener[T]) String() string {
 
 // Open implements stage.Sink.
 func (p opener[T]) Open(ctx context.Context, restore json.RawMessage) (stage.Writer[T], error) {
+	if len(restore) > 0 && p.reopen != nil {
+		return p.reopen(ctx, restore)
+	}
 	if len(restore) > 0 {
 		return nil, fmt.Errorf("sink: %v: %w", p, errNoResume)
 	}
