@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -89,14 +88,12 @@ func createDurable(ctx context.Context, path string, appends bool) (*durableFile
 		}
 		return d, err
 	}
+	// Always the same name: a run that is killed before its first checkpoint leaves
+	// a file that nobody knows of, and the next one takes it.
 	dir, base := filepath.Split(target)
-	for {
-		d.name = filepath.Join(dir, fmt.Sprintf(".%.100s.%016x.tmp", base, rand.Uint64())) //nolint:gosec // need not be secret
-		d.f, err = files.OpenFile(d.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-		if !errors.Is(err, fs.ErrExist) {
-			return d, err
-		}
-	}
+	d.name = filepath.Join(dir, fmt.Sprintf(".%.200s.unfinished", base))
+	d.f, err = files.OpenFile(d.name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	return d, err
 }
 
 // reopenDurable goes on with the file that a checkpoint speaks of.
@@ -221,27 +218,17 @@ func (d *durableFile) drop() error {
 
 var errSplitResume = errors.New("files that are split by size or by key cannot take part in a run with a checkpoint")
 
-// prepare makes what was written last, as the files of a run with a checkpoint,
-// and returns what to go on from. The first time it finds nothing written.
-func (w *fileWriter) prepare(ctx context.Context, format stage.Format, items int64) (json.RawMessage, error) {
+// prepare makes what was written last and returns what to go on from. The first
+// time nothing was written.
+func (w *fileWriter) prepare(format stage.Format, items int64) (json.RawMessage, error) {
 	d, ok := w.files.(*durableFile)
 	if !ok {
 		if w.maxBytes > 0 {
 			return nil, errSplitResume
 		}
-		if w.any {
-			return nil, errors.New("something was written before the first checkpoint")
-		}
-		if err := w.files.Abort(); err != nil {
-			return nil, err
-		}
-		var err error
-		if d, err = createDurable(ctx, w.path, false); err != nil {
-			return nil, err
-		}
-		w.files = d
+		return nil, errors.New("it was opened for a run without a checkpoint")
 	}
-	if !w.any && format != nil { // the header
+	if !w.any && format != nil && d.kept { // the header, when there is a checkpoint to cut it back to
 		if err := w.begin(format); err != nil {
 			return nil, err
 		}

@@ -43,11 +43,11 @@ func encoded[T any](verb, path string, enc stage.Encoder[T], opts []FileOption) 
 type durableEncoded[T any] struct{ *encodedWriter[T] }
 
 // Prepare implements stage.Committer.
-func (w durableEncoded[T]) Prepare(ctx context.Context, _ uint64) (json.RawMessage, error) {
+func (w durableEncoded[T]) Prepare(context.Context, uint64) (json.RawMessage, error) {
 	if w.failed != nil {
 		return nil, w.failed
 	}
-	state, err := w.out.prepare(ctx, w.format, w.items)
+	state, err := w.out.prepare(w.format, w.items)
 	if err != nil {
 		w.failed = fmt.Errorf("sink: %s: %w", w.name, err)
 	}

@@ -50,11 +50,11 @@ func File(path string, opts ...FileOption) stage.Sink[stage.Block] {
 type durableBlocks struct{ *blockWriter }
 
 // Prepare implements stage.Committer.
-func (w durableBlocks) Prepare(ctx context.Context, _ uint64) (json.RawMessage, error) {
+func (w durableBlocks) Prepare(context.Context, uint64) (json.RawMessage, error) {
 	if w.failed != nil {
 		return nil, w.failed
 	}
-	state, err := w.out.prepare(ctx, w.format, 0)
+	state, err := w.out.prepare(w.format, 0)
 	if err != nil {
 		w.failed = fmt.Errorf("sink: %s: %w", w.name, err)
 	}

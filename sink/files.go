@@ -9,6 +9,7 @@ import (
 
 	"github.com/penstock-go/penstock/internal/atomicfile"
 	"github.com/penstock-go/penstock/internal/codec"
+	"github.com/penstock-go/penstock/internal/plan"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -84,8 +85,8 @@ type fileWriter struct {
 }
 
 func openFileWriter(ctx context.Context, path string, o *fileOptions) (*fileWriter, error) {
-	if o.appends {
-		d, err := createDurable(ctx, path, true)
+	if o.appends || plan.HasCheckpoint(ctx) && o.maxBytes == 0 && path != stdout {
+		d, err := createDurable(ctx, path, o.appends)
 		if err != nil {
 			return nil, err
 		}

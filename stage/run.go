@@ -132,11 +132,15 @@ func (r *run[T]) open(ctx context.Context, s Stream[T]) (err error) {
 	if r.p, err = s.Open(plan.WithRegistry(ctx, &r.registry)); err != nil {
 		return err
 	}
-	if r.w, err = r.sink.open(ctx, r.epochs.restore(false)); err != nil {
+	sinks := ctx
+	if r.epochs != nil {
+		sinks = plan.WithCheckpoint(ctx)
+	}
+	if r.w, err = r.sink.open(sinks, r.epochs.restore(false)); err != nil {
 		return err
 	}
 	if r.policy.letters != nil {
-		if r.letters, err = r.letterSink().open(ctx, r.epochs.restore(true)); err != nil {
+		if r.letters, err = r.letterSink().open(sinks, r.epochs.restore(true)); err != nil {
 			return err
 		}
 	}

@@ -126,8 +126,6 @@ func (j job) sink(ctx context.Context) (s stage.Sink[transfer], store checkpoint
 		return sink.NDJSON[transfer](j.output()), store, done, nil
 	case "append", "append-gzip":
 		return sink.NDJSON[transfer](j.output(), sink.Append()), store, done, nil
-	case "parts":
-		return sink.NDJSON[transfer](j.output(), sink.MaxBytes(4000)), store, done, nil
 	case "sqlite":
 		db, err := sql.Open("sqlite", "file:"+j.output()+"?_pragma=busy_timeout(5000)")
 		if err != nil {

@@ -108,6 +108,17 @@ func WithRegistryOf(ctx, from context.Context) context.Context {
 	return WithRegistry(ctx, r)
 }
 
+type checkpointKey struct{}
+
+// WithCheckpoint returns a context that says that the run has a checkpoint, for a
+// sink that is opened.
+func WithCheckpoint(ctx context.Context) context.Context {
+	return context.WithValue(ctx, checkpointKey{}, true)
+}
+
+// HasCheckpoint reports whether ctx says so.
+func HasCheckpoint(ctx context.Context) bool { return ctx.Value(checkpointKey{}) != nil }
+
 // RegistryOf returns the registry that ctx carries, or nil.
 func RegistryOf(ctx context.Context) *Registry {
 	r, _ := ctx.Value(registryKey{}).(*Registry)
