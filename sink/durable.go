@@ -73,14 +73,14 @@ func targetOf(files fsys.FS, path string) (target string, mode fs.FileMode, size
 }
 
 // createDurable begins a file anew.
-func createDurable(ctx context.Context, path string, appends bool) (*durableFile, error) {
+func createDurable(ctx context.Context, path string, o *fileOptions) (*durableFile, error) {
 	files := fsys.Of(ctx)
 	target, mode, size, _, err := targetOf(files, path)
 	if err != nil {
 		return nil, err
 	}
-	d := &durableFile{fs: files, path: path, target: target}
-	if appends {
+	d := &durableFile{fs: files, path: path, target: target, without: o.without}
+	if o.appends {
 		d.name, d.size, d.start = target, size, size
 		d.f, err = files.OpenFile(target, os.O_WRONLY|os.O_CREATE, mode)
 		if err == nil {
@@ -97,11 +97,11 @@ func createDurable(ctx context.Context, path string, appends bool) (*durableFile
 }
 
 // reopenDurable goes on with the file that a checkpoint speaks of.
-func reopenDurable(ctx context.Context, path string, appends bool, s fileState) (*durableFile, error) {
+func reopenDurable(ctx context.Context, path string, o *fileOptions, s fileState) (*durableFile, error) {
 	switch {
 	case s.Path != path:
 		return nil, fmt.Errorf("the checkpoint is of a run that wrote %s", s.Path)
-	case s.Append != appends:
+	case s.Append != o.appends:
 		return nil, errors.New("the checkpoint is of a run that replaced the file, or appended to it, and this one does the other")
 	}
 	files := fsys.Of(ctx)
@@ -109,13 +109,13 @@ func reopenDurable(ctx context.Context, path string, appends bool, s fileState) 
 	if err != nil {
 		return nil, err
 	}
-	d := &durableFile{fs: files, path: path, target: target, name: target, size: s.Bytes, kept: true}
-	if !appends {
+	d := &durableFile{fs: files, path: path, target: target, name: target, size: s.Bytes, kept: true, without: o.without}
+	if !o.appends {
 		d.name = filepath.Join(filepath.Dir(target), s.Name)
 	}
 	info, err := files.Stat(d.name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !appends && exists && size == s.Bytes:
+	case errors.Is(err, fs.ErrNotExist) && !o.appends && exists && size == s.Bytes:
 		d.public, d.done = true, true // the run before has ended but for the note of it
 		return d, nil
 	case err != nil:
@@ -255,7 +255,7 @@ func restoreFile(ctx context.Context, path string, o *fileOptions, restore json.
 	if err := json.Unmarshal(restore, &s); err != nil {
 		return nil, 0, fmt.Errorf("the checkpoint's state: %w", err)
 	}
-	d, err := reopenDurable(ctx, path, o.appends, s)
+	d, err := reopenDurable(ctx, path, o, s)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -29,6 +29,9 @@ func encoded[T any](verb, path string, enc stage.Encoder[T], opts []FileOption) 
 	return opener[T]{verb: verb, name: nameOf(path), open: func(ctx context.Context) (stage.Writer[T], error) {
 		return openEncoded(ctx, path, enc, &o)
 	}, reopen: func(ctx context.Context, restore json.RawMessage) (stage.Writer[T], error) {
+		if path == stdout {
+			return nil, fmt.Errorf("sink: %s(%s): %w", verb, stdoutName, errNoResume)
+		}
 		out, items, err := restoreFile(ctx, path, &o, restore)
 		if err != nil {
 			return nil, fmt.Errorf("sink: %s: %w", nameOf(path), err)

@@ -37,6 +37,9 @@ func File(path string, opts ...FileOption) stage.Sink[stage.Block] {
 		}
 		return durableBlocks{w}, nil
 	}, reopen: func(ctx context.Context, restore json.RawMessage) (stage.Writer[stage.Block], error) {
+		if path == stdout {
+			return nil, fmt.Errorf("sink: File(%s): %w", stdoutName, errNoResume)
+		}
 		out, _, err := restoreFile(ctx, path, &o, restore)
 		if err != nil {
 			return nil, fmt.Errorf("sink: %s: %w", nameOf(path), err)

@@ -27,6 +27,7 @@ type fileOptions struct {
 	maxPartitions int
 	partition     string           // an option of Partitioned that was given
 	fault         atomicfile.Fault // of tests
+	without       lack             // of tests
 }
 
 func notNegative[N int | int64](what string, n N) {

@@ -86,7 +86,7 @@ type fileWriter struct {
 
 func openFileWriter(ctx context.Context, path string, o *fileOptions) (*fileWriter, error) {
 	if o.appends || plan.HasCheckpoint(ctx) && o.maxBytes == 0 && path != stdout {
-		d, err := createDurable(ctx, path, o.appends)
+		d, err := createDurable(ctx, path, o)
 		if err != nil {
 			return nil, err
 		}
@@ -184,6 +184,9 @@ func (w *fileWriter) end() error {
 // commit makes what was written the files, or leaves the old ones.
 func (w *fileWriter) commit(format stage.Format) (err error) {
 	if d, ok := w.files.(*durableFile); ok && d.public {
+		if w.body != nil {
+			return errors.Join(errPublished, w.abort())
+		}
 		return nil
 	}
 	if !w.any {
