@@ -2,7 +2,6 @@ package stage
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,6 +15,7 @@ type RunOption interface{ applyRun(*runConfig) }
 
 type runConfig struct {
 	policy policy
+	budget budget
 	log    *zap.Logger // nil: nothing is logged
 
 	store  checkpoint.Store // nil: there is no checkpoint
@@ -42,8 +42,8 @@ func Stop() RunOption {
 
 // Continue leaves failed items out and goes on, as long as no more than max have
 // failed; 0 sets no limit. The summary counts them. One more stops the run as
-// Stop does, with an error that wraps its *ItemError. Continue panics if max is
-// negative.
+// Stop does, with a *BudgetError that wraps its *ItemError. See MaxFailedShare and
+// MaxFailedWindow for other budgets beside it. Continue panics if max is negative.
 func Continue(max int) RunOption {
 	notBelow(0, max, "stage.Continue: max")
 	return runOption(func(c *runConfig) { c.policy = policy{goOn: true, max: max} })
@@ -51,8 +51,9 @@ func Continue(max int) RunOption {
 
 // DeadLetter sends failed items to sink, in stream order, and goes on, as long
 // as no more than max have failed; 0 sets no limit. One more stops the run as
-// Stop does, with an error that wraps its *ItemError; that item is in the error,
-// not in sink. The letters of a chunk are written before its items.
+// Stop does, with a *BudgetError that wraps its *ItemError; that item is in the
+// error, not in sink. See MaxFailedShare and MaxFailedWindow for other budgets
+// beside it. The letters of a chunk are written before its items.
 //
 // The letters are committed, that is, their writer is closed without a cause,
 // also when the run fails, and before the run's own sink is closed: they say
@@ -80,6 +81,9 @@ func newRunConfig(opts []RunOption) runConfig {
 		notNil(o == nil, "stage.Run: option")
 		o.applyRun(&c)
 	}
+	if c.budget.set() && !c.policy.goOn {
+		panic("penstock: stage.Run: MaxFailedShare and MaxFailedWindow need Continue or DeadLetter")
+	}
 	return c
 }
 
@@ -96,10 +100,10 @@ func (p policy) allows(failed int64) bool {
 	return p.goOn && (p.max == 0 || failed <= int64(p.max))
 }
 
-// failure is what the run ends with when e was one too many.
-func (p policy) failure(e *ItemError) error {
+// failure is what the run ends with when e, the failed-th, was one too many.
+func (p policy) failure(e *ItemError, failed, items int64) error {
 	if !p.goOn {
 		return e
 	}
-	return fmt.Errorf("stage: more items failed than the limit of %d allows: %w", p.max, e)
+	return &BudgetError{Failed: failed, Items: items, Max: p.max, Err: e}
 }

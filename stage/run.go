@@ -34,6 +34,7 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 	cfg := newRunConfig(opts)
 	r := &run[T]{
 		policy: cfg.policy,
+		budget: cfg.budget,
 		sink:   guardedSink[T]{sink},
 		log:    runLog{log: cfg.log},
 		epochs: cfg.epochs(),
@@ -99,6 +100,7 @@ func (r *run[T]) finish(ctx context.Context) {
 // run is a call of Run.
 type run[T any] struct {
 	policy   policy
+	budget   budget
 	sink     guardedSink[T]
 	log      runLog
 	registry plan.Registry
@@ -115,8 +117,10 @@ type run[T any] struct {
 	sum Summary
 	err error
 
-	tokens       []Token // of the chunk that is written
-	failedBefore int64   // items, in the runs that this one goes on from
+	tokens        []Token    // of the chunk that is written
+	failedBefore  int64      // items, in the runs that this one goes on from
+	writtenBefore int64      // as well
+	lastFailed    *ItemError // in this run
 }
 
 func (r *run[T]) open(ctx context.Context, s Stream[T]) (err error) {
@@ -149,7 +153,7 @@ func (r *run[T]) open(ctx context.Context, s Stream[T]) (err error) {
 			return err
 		}
 		r.sum.Guarantee, r.sum.Resumed = e.guarantee(), e.from()
-		r.failedBefore = e.before.Counters["failed"]
+		r.failedBefore, r.writtenBefore = e.before.Counters["failed"], e.before.Counters["written"]
 	}
 	return nil
 }
@@ -177,7 +181,8 @@ func (r *run[T]) loop(ctx context.Context) error {
 		case stop != nil:
 			return stop
 		case end == io.EOF:
-			return nil
+			failed := r.failedBefore + r.sum.Failed
+			return r.budget.overall(r.lastFailed, failed, failed+r.writtenBefore+r.sum.Written)
 		case end != nil:
 			return end
 		}
@@ -220,12 +225,11 @@ func (r *run[T]) sort(ctx context.Context) (stop, err error) {
 	for _, e := range c.Errors {
 		r.sum.Failed++
 		r.log.failed(e)
-		if !r.policy.allows(r.failedBefore + r.sum.Failed) {
+		if stop = r.exceeded(e); stop != nil {
 			// What is left accounts for no range as a whole.
 			n := min(e.Before, len(c.Items))
 			clear(c.Items[n:])
 			c.Items, c.Offsets, c.Tokens = c.Items[:n], c.Offsets[:0], c.Tokens[:0]
-			stop = r.policy.failure(e)
 			break
 		}
 		if r.letters != nil {
@@ -244,6 +248,17 @@ func (r *run[T]) sort(ctx context.Context) (stop, err error) {
 	}
 	r.sum.DeadLettered += letters
 	return stop, nil
+}
+
+// exceeded is what the run ends with if e, which failed, is one too many.
+func (r *run[T]) exceeded(e *ItemError) error {
+	r.lastFailed = e
+	failed := r.failedBefore + r.sum.Failed
+	items := failed + r.writtenBefore + r.sum.Written + int64(e.Before)
+	if !r.policy.allows(failed) {
+		return r.policy.failure(e, failed, items)
+	}
+	return r.budget.failure(e, failed, items)
 }
 
 // write writes what is left of the chunk.
