@@ -221,6 +221,13 @@ func (e *epochs) wrote(ctx context.Context, tokens []Token, partial bool) error 
 	return nil
 }
 
+// whole reports whether the state after a run that was told to stop can be saved:
+// all that was written is accounted for, and no stage's state is ahead of it by
+// what another holds back.
+func (e *epochs) whole(held bool) bool {
+	return (e.clean || !e.dirty) && (!held || !e.res.keeps())
+}
+
 // idle takes checkpoints while nothing is written, until ctx ends. failed is told
 // of an error.
 func (e *epochs) idle(ctx context.Context, failed func(error)) {

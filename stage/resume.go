@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/penstock-go/penstock/checkpoint"
 	"github.com/penstock-go/penstock/internal/plan"
@@ -61,6 +62,7 @@ type sourceRun struct {
 type stageRun struct {
 	key   string
 	of    Stateful
+	keeps bool // it has a state, or may have one
 	after bool // it is behind the last pool
 }
 
@@ -250,6 +252,7 @@ func keepState(ctx context.Context, node *plan.Node, p any) error {
 		return nil
 	}
 	run := &stageRun{key: fmt.Sprintf("%d %s", len(r.stages)+1, node.Label()), of: st, after: r.tail[node]}
+	run.keeps = node.Keeps || node.Foreign
 	r.stages = append(r.stages, run)
 	if r.saved == nil || r.saved.Operators[run.key] == nil {
 		return nil
@@ -258,6 +261,11 @@ func keepState(ctx context.Context, node *plan.Node, p any) error {
 		return fmt.Errorf("stage: %s: state: %w", node.Label(), err)
 	}
 	return nil
+}
+
+// keeps reports whether a stage has a state.
+func (r *resumption) keeps() bool {
+	return slices.ContainsFunc(r.stages, func(s *stageRun) bool { return s.keeps })
 }
 
 // done acknowledges what a written chunk accounts for.
