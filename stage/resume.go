@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/penstock-go/penstock/checkpoint"
 	"github.com/penstock-go/penstock/internal/plan"
@@ -46,6 +45,7 @@ type resumption struct {
 	places  map[*plan.Node][]*sourceRun // by node, those that are not opened yet
 	tail    map[*plan.Node]bool         // nodes with no pool between them and the sink
 	stages  []*stageRun
+	keeps   bool              // a stage has a state, or may have one
 	saved   *checkpoint.State // of an earlier run, or nil
 }
 
@@ -62,7 +62,6 @@ type sourceRun struct {
 type stageRun struct {
 	key   string
 	of    Stateful
-	keeps bool // it has a state, or may have one
 	after bool // it is behind the last pool
 }
 
@@ -89,6 +88,7 @@ func (r *resumption) enter(n *plan.Node, tail bool, refused *error) {
 		*refused = fmt.Errorf("stage: %s keeps a state, which a checkpoint cannot hold ahead of a pool: put it behind", n.Label())
 	}
 	r.tail[n] = tail
+	r.keeps = r.keeps || n.Keeps || n.Foreign
 	if n.Kind == plan.Workers {
 		tail = false
 	}
@@ -98,7 +98,7 @@ func (r *resumption) enter(n *plan.Node, tail bool, refused *error) {
 	if n.Kind != plan.Source {
 		return
 	}
-	src := &sourceRun{id: int32(len(r.sources)), name: n.Label(), tracker: &checkpoint.Tracker[Position]{}} //nolint:gosec // few
+	src := &sourceRun{id: int32(len(r.sources)), name: n.Label(), tracker: &checkpoint.Tracker[Position]{}}
 	r.sources = append(r.sources, src)
 	r.places[n] = append(r.places[n], src)
 	if r.saved == nil || len(r.sources) > len(r.saved.Sources) || *refused != nil {
@@ -252,7 +252,6 @@ func keepState(ctx context.Context, node *plan.Node, p any) error {
 		return nil
 	}
 	run := &stageRun{key: fmt.Sprintf("%d %s", len(r.stages)+1, node.Label()), of: st, after: r.tail[node]}
-	run.keeps = node.Keeps || node.Foreign
 	r.stages = append(r.stages, run)
 	if r.saved == nil || r.saved.Operators[run.key] == nil {
 		return nil
@@ -261,11 +260,6 @@ func keepState(ctx context.Context, node *plan.Node, p any) error {
 		return fmt.Errorf("stage: %s: state: %w", node.Label(), err)
 	}
 	return nil
-}
-
-// keeps reports whether a stage has a state.
-func (r *resumption) keeps() bool {
-	return slices.ContainsFunc(r.stages, func(s *stageRun) bool { return s.keeps })
 }
 
 // done acknowledges what a written chunk accounts for.

@@ -19,7 +19,7 @@ func TestTheSameBytesAfterAKill(t *testing.T) {
 	binary, err := os.Executable()
 	require.NoError(t, err)
 	command := func(args ...string) (*exec.Cmd, *bytes.Buffer) {
-		cmd := exec.CommandContext(t.Context(), binary, args...) //nolint:gosec // the test itself
+		cmd := exec.CommandContext(t.Context(), binary, args...)
 		cmd.Env = append(os.Environ(), asCommand+"=1")
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
