@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -12,7 +13,7 @@ import (
 // itself as soon as it is full: at most n items are held beyond the in-flight
 // budget. Failed items take no place in a batch; they come before the batch that
 // was being filled when they arrived. If the input fails, the batch at hand comes
-// first. Batch panics if n is less than 1.
+// first, but not if the run is told to stop (see Shutdown). Batch panics if n is less than 1.
 func Batch[T any](in Stream[T], n int) Stream[[]T] {
 	notBelow(1, n, "stage.Batch: n")
 	return serial("Batch", fmt.Sprintf("of %d", n), in, func(_ context.Context, up upstream[T]) (Puller[[]T], error) {
@@ -37,6 +38,10 @@ type batching[T any] struct {
 func (b *batching[T]) Pull(ctx context.Context, into *Chunk[[]T], max Limit) error {
 	into.Reset()
 	for {
+		if errors.Is(b.end, ErrStopped) { // what is left is not the last
+			into.Partial = b.partial || len(b.batch) > 0
+			return b.end
+		}
 		if b.end != nil { // what is left goes out
 			b.emit(into)
 			sent(b.m, into)

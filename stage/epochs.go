@@ -28,7 +28,8 @@ const leastIdle = 10 * time.Millisecond
 // the sink publishes (Committer.Commit). Sinks that are no Committers are written
 // at least once: what came after the last checkpoint comes again. So are side
 // effects of functions; those must give the same results again. See
-// Summary.Guarantee. An idle run takes its checkpoints too. The first one is taken
+// Summary.Guarantee. An idle run takes its checkpoints too, unless a stage has a
+// state, which then is that of items on their way. The first one is taken
 // before the first item, the last one at the end, and after that the run is noted as
 // finished: the next one begins anew.
 //
@@ -224,9 +225,19 @@ func (e *epochs) wrote(ctx context.Context, tokens []Token, partial bool) error 
 	return nil
 }
 
+// whole reports whether the state after a run that was told to stop can be saved:
+// all that was written is accounted for, and no stage's state is ahead of it by
+// what another holds back.
+func (e *epochs) whole(held bool) bool {
+	return (e.clean || !e.dirty) && (!held || !e.res.keeps)
+}
+
 // idle takes checkpoints while nothing is written, until ctx ends. failed is told
 // of an error.
 func (e *epochs) idle(ctx context.Context, failed func(error)) {
+	if e.res.keeps {
+		return // a stage at work may be ahead of what was written
+	}
 	ticker := time.NewTicker(max(e.every, leastIdle))
 	defer ticker.Stop()
 	for {

@@ -25,6 +25,7 @@ type guard[T any] struct {
 	end    error      // sticky: io.EOF or the failure
 	src    *sourceRun // in a run with a checkpoint
 	closed bool
+	stops  stopping
 	filled atomic.Int64 // items of chunks that were filled in workers
 	failed atomic.Int64 // errors of such chunks that are this node's own
 }
@@ -143,6 +144,11 @@ func (g *guard[T]) take(ctx context.Context, into *Chunk[T], max Limit) (err err
 	if g.end != nil {
 		return g.end
 	}
+	if g.stops.now() {
+		g.end = ErrStopped
+		return g.end
+	}
+	pulls := g.stops.context(ctx)
 	defer func() {
 		if v := recover(); v != nil {
 			err = g.panicked(v)
@@ -151,10 +157,13 @@ func (g *guard[T]) take(ctx context.Context, into *Chunk[T], max Limit) (err err
 				into.Reset() // half a block is nothing to fill
 			}
 		} else if err != nil && !gaveUp(ctx, err) {
+			if g.stops.now() && gaveUp(pulls, err) {
+				err = ErrStopped
+			}
 			g.end = err
 		}
 	}()
-	return g.p.Pull(ctx, into, max)
+	return g.p.Pull(pulls, into, max)
 }
 
 // refill calls Fill. Workers of a pool call it at once.
@@ -222,6 +231,7 @@ func (g *guard[T]) Close() (err error) {
 		if v := recover(); v != nil {
 			err = g.panicked(v)
 		}
+		g.stops.release()
 		g.settle()
 	}()
 	return g.p.Close()

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"cmp"
+	"context"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,6 +22,9 @@ type runConfig struct {
 	store  checkpoint.Store // nil: there is no checkpoint
 	every  time.Duration
 	accept bool
+
+	stop  context.Context //nolint:containedctx // it is no call's; nil: nobody shuts the run down
+	grace time.Duration
 }
 
 type runOption func(*runConfig)

@@ -45,6 +45,7 @@ type resumption struct {
 	places  map[*plan.Node][]*sourceRun // by node, those that are not opened yet
 	tail    map[*plan.Node]bool         // nodes with no pool between them and the sink
 	stages  []*stageRun
+	keeps   bool              // a stage has a state, or may have one
 	saved   *checkpoint.State // of an earlier run, or nil
 }
 
@@ -87,6 +88,7 @@ func (r *resumption) enter(n *plan.Node, tail bool, refused *error) {
 		*refused = fmt.Errorf("stage: %s keeps a state, which a checkpoint cannot hold ahead of a pool: put it behind", n.Label())
 	}
 	r.tail[n] = tail
+	r.keeps = r.keeps || n.Keeps || n.Foreign
 	if n.Kind == plan.Workers {
 		tail = false
 	}
@@ -96,7 +98,7 @@ func (r *resumption) enter(n *plan.Node, tail bool, refused *error) {
 	if n.Kind != plan.Source {
 		return
 	}
-	src := &sourceRun{id: int32(len(r.sources)), name: n.Label(), tracker: &checkpoint.Tracker[Position]{}} //nolint:gosec // few
+	src := &sourceRun{id: int32(len(r.sources)), name: n.Label(), tracker: &checkpoint.Tracker[Position]{}}
 	r.sources = append(r.sources, src)
 	r.places[n] = append(r.places[n], src)
 	if r.saved == nil || len(r.sources) > len(r.saved.Sources) || *refused != nil {

@@ -32,12 +32,18 @@ import (
 func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOption) (sum Summary, err error) {
 	notNil(sink == nil, "stage.Run: sink")
 	cfg := newRunConfig(opts)
+	if cfg.stop != nil && cfg.stop.Err() != nil {
+		return Summary{Stages: stagesOf(s.Plan(), nil)}, &StoppedError{Cause: context.Cause(cfg.stop)}
+	}
+	ctx, unbound := cfg.bound(ctx)
+	defer unbound()
 	r := &run[T]{
 		policy: cfg.policy,
 		budget: cfg.budget,
 		sink:   guardedSink[T]{sink},
 		log:    runLog{log: cfg.log},
 		epochs: cfg.epochs(),
+		stop:   cfg.stop,
 		err:    ErrGoexit, // until the loop has said otherwise: a Goexit must not commit
 	}
 	start := time.Now()
@@ -61,7 +67,7 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 	if err == nil {
 		err = r.drive(ctx)
 	}
-	r.err = causeOf(ctx, err)
+	r.err = cfg.stopped(causeOf(ctx, err), r.saved)
 	return r.sum, r.err
 }
 
@@ -79,10 +85,16 @@ func (r *run[T]) drive(ctx context.Context) error {
 	}
 	stop(nil)
 	idle.Wait()
-	if err != nil {
-		return err
+	switch {
+	case err == nil:
+		return r.epochs.take(ctx)
+	case errors.Is(err, ErrStopped) && ctx.Err() == nil && r.epochs.whole(r.held):
+		if failed := r.epochs.take(ctx); failed != nil {
+			return failed
+		}
+		r.saved = true
 	}
-	return r.epochs.take(ctx)
+	return err
 }
 
 // counted are the counters of this run.
@@ -104,8 +116,11 @@ type run[T any] struct {
 	sink     guardedSink[T]
 	log      runLog
 	registry plan.Registry
-	epochs   *epochs // nil: there are no checkpoints
-	opened   bool    // the store is open
+	stop     context.Context //nolint:containedctx // of Shutdown; it is no call's
+	epochs   *epochs         // nil: there are no checkpoints
+	opened   bool            // the store is open
+	held     bool            // the last chunk was Partial
+	saved    bool            // a run that was stopped has its last checkpoint
 
 	p         Puller[T]
 	w         Writer[T]
@@ -132,6 +147,7 @@ func (r *run[T]) open(ctx context.Context, s Stream[T]) (err error) {
 		r.opened = true
 		r.registry.Checkpoint = e.res
 	}
+	r.registry.Stop = r.stop //nolint:fatcontext // nothing is nested
 	// The registry is for those who open; what runs later is not part of it.
 	if r.p, err = s.Open(plan.WithRegistry(ctx, &r.registry)); err != nil {
 		return err
@@ -168,6 +184,7 @@ func (r *run[T]) loop(ctx context.Context) error {
 		}
 		end := r.p.Pull(ctx, &r.in, pc.ask())
 		pc.got(len(r.in.Items))
+		r.held = r.in.Partial
 		if end != nil && gaveUp(ctx, end) {
 			return end
 		}

@@ -70,6 +70,9 @@ func New[T any](name string, open func(context.Context) (Puller[T], error)) Stre
 			return nil, err
 		}
 		g := newGuard(p, m, false)
+		if r := plan.RegistryOf(ctx); r != nil {
+			g.stops.stop = r.Stop //nolint:fatcontext // nothing is nested
+		}
 		if err := enter(ctx, g); err != nil {
 			return nil, withClose(err, g.Close())
 		}

@@ -184,8 +184,11 @@ func (z *zipping[A, B]) finish(into *Chunk[Pair[A, B]], end error) error {
 		into.Tokens = append(into.Tokens, z.b.in.Tokens...)
 	}
 	z.end = end
+	held := z.a.at < len(z.a.in.Items) || z.b.at < len(z.b.in.Items)
 	z.drop()
-	return z.hand(into, end)
+	err := z.hand(into, end)
+	into.Partial = into.Partial || held && end != io.EOF
+	return err
 }
 
 func (z *zipping[A, B]) drop() {

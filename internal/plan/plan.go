@@ -78,6 +78,8 @@ type Registry struct {
 	// Checkpoint is what a run with a checkpoint shares with the nodes that are
 	// opened; nil in others. It is package stage's.
 	Checkpoint any
+	// Stop, if there is one, ends when the sources are not to be pulled any more.
+	Stop context.Context //nolint:containedctx // it is no call's
 
 	mu     sync.Mutex
 	meters []*Meter
