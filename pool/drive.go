@@ -69,7 +69,7 @@ func (w *worker[A, B]) drive() {
 }
 
 // errPartial ends a call whose results cannot be told to be all there.
-var errPartial = errors.New("penstock: pool: unordered behind a stage that makes many items of one, or pairs: " +
+var errPartial = errors.New("penstock: pool: unordered behind a stage that makes many items of one, pairs or batches, or another pool: " +
 	"a checkpoint cannot tell which of its source's items are done; keep the order")
 
 // prepare takes a slot and fills the chunk that was pulled, unless the task was

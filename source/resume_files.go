@@ -89,7 +89,7 @@ func (f *files) Fingerprint(ctx context.Context) (json.RawMessage, error) {
 
 func fingerprintOf(in FileSection) (f fileFingerprint, err error) {
 	file, info, err := openRegular(in.Path)
-	if err == errNotSplit { //nolint:errorlint // returned bare
+	if err == errNotSplit {
 		return f, noResume("it is no regular file, and cannot be read again")
 	}
 	if err != nil {

@@ -115,7 +115,7 @@ func TestChangedFilesAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(dir, "a.csv")
 			require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-			defer os.Remove(filepath.Join(dir, "z.csv"))
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, "z.csv"))) // of another case
 			pattern := filepath.Join(dir, "*.csv")
 			var store inMemory
 			var got []pair
@@ -188,10 +188,11 @@ func FuzzSeek(f *testing.F) {
 			if err != nil {
 				return
 			}
-			defer p.Close()
+			defer func() { require.NoError(t, p.Close()) }()
 			var c stage.Chunk[string]
-			if err := p.Pull(t.Context(), &c, stage.Limit{Items: 1}); len(c.Items) == 1 {
-				require.NoError(t, errors.Join(err))
+			err = p.Pull(t.Context(), &c, stage.Limit{Items: 1})
+			require.True(t, err == nil || len(c.Items) == 0)
+			if len(c.Items) == 1 {
 				require.True(t, strings.HasPrefix(text[offset:], c.Items[0]))
 				require.Equal(t, stage.Token{At: c.Tokens[0].At, First: first, N: 1}, c.Tokens[0])
 				require.True(t, offset == 0 || text[offset-1] == '\n' || text[:offset] == bom)
@@ -202,6 +203,7 @@ func FuzzSeek(f *testing.F) {
 
 // seekAnywhere reads a stream from anywhere to its end.
 func seekAnywhere[T any](t *testing.T, s stage.Stream[T], at stage.Position, first int64) {
+	t.Helper()
 	p, err := sought(t, s, at, first)
 	if err != nil {
 		return

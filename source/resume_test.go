@@ -34,7 +34,7 @@ func sought[T any](t require.TestingT, s stage.Stream[T], at stage.Position, fir
 // resumable is the source that the engine guards.
 func resumable[T any](t require.TestingT, guard stage.Puller[T]) stage.Resumable {
 	f := reflect.ValueOf(guard).Elem().FieldByName("p")
-	r, ok := reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem().Interface().(stage.Resumable)
+	r, ok := reflect.TypeAssert[stage.Resumable](reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem())
 	require.True(t, ok)
 	return r
 }
@@ -135,7 +135,8 @@ func TestMemoryFingerprints(t *testing.T) {
 	require.NotEqual(t, printOf(t, Of(true)), printOf(t, Of(false)))
 	require.NotEqual(t, printOf(t, Of(1.5)), printOf(t, Of(2.5)))
 	require.NotEqual(t, printOf(t, Of(new(int))), printOf(t, Of(new(int), nil)))
-	require.Equal(t, printOf(t, Of(new(int))), printOf(t, Of(new(int))), "what is pointed to is not looked at")
+	one := 1
+	require.Equal(t, printOf(t, Of(new(int))), printOf(t, Of(&one)), "what is pointed to is not looked at")
 	require.NotEqual(t, printOf(t, Range(0, 3)), printOf(t, Range(0, 4)))
 	require.NotEqual(t, printOf(t, Slice(make([]byte, 3*hashLot))), printOf(t, Slice(append(make([]byte, 3*hashLot-1), 1))))
 

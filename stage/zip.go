@@ -164,14 +164,13 @@ func (s *side[T]) fetch(ctx context.Context, max Limit) error {
 	return nil
 }
 
-// begun reports whether some of the side's chunk has been handed on, and some not.
-func (s *side[T]) begun() bool {
-	return (s.at > 0 || s.errs > 0) && (s.at < len(s.in.Items) || s.errs < len(s.in.Errors))
-}
+// holds reports whether some of the side's chunk has not been handed on. Stages
+// ahead that keep a state have counted it.
+func (s *side[T]) holds() bool { return s.at < len(s.in.Items) || s.errs < len(s.in.Errors) }
 
 // hand counts the chunk that is handed on with err.
 func (z *zipping[A, B]) hand(into *Chunk[Pair[A, B]], err error) error {
-	into.Partial = z.a.begun() || z.b.begun() || z.a.in.Partial || z.b.in.Partial
+	into.Partial = z.a.holds() || z.b.holds() || z.a.in.Partial || z.b.in.Partial
 	sent(z.m, into)
 	return err
 }

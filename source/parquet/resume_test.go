@@ -18,12 +18,13 @@ import (
 // resumable is the source that the engine guards.
 func resumable[T any](t require.TestingT, guard stage.Puller[T]) stage.Resumable {
 	f := reflect.ValueOf(guard).Elem().FieldByName("p")
-	r, ok := reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem().Interface().(stage.Resumable)
+	r, ok := reflect.TypeAssert[stage.Resumable](reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem())
 	require.True(t, ok)
 	return r
 }
 
 func printOf[T any](t *testing.T, s stage.Stream[T]) (string, error) {
+	t.Helper()
 	p, err := s.Open(t.Context())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, p.Close()) }()
