@@ -64,7 +64,7 @@ func targetOf(files fsys.FS, path string) (target string, mode fs.FileMode, size
 	case !info.Mode().IsRegular():
 		return "", 0, 0, false, errNotRegular
 	}
-	if _, real := files.(fsys.OS); real {
+	if _, onDisk := files.(fsys.OS); onDisk {
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			return "", 0, 0, false, err
 		}

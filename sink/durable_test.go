@@ -22,7 +22,7 @@ import (
 
 var errPower = errors.New("the power is gone")
 
-// rowsOf are records with the numbers from from to to.
+// rowsOf are records with the numbers of a range.
 func rowsOf(from, to int) stage.Stream[small] {
 	return stage.Map(source.Range(from, to), stage.Pure(func(n int) small { return small{n} }))
 }
@@ -53,7 +53,7 @@ func powerLost(t *testing.T, seeds int, opts ...FileOption) error {
 	require.NoError(t, err)
 	for at := 1; at <= ops; at++ {
 		for seed := range seeds {
-			chance := rand.New(rand.NewPCG(uint64(seed), uint64(at))) //nolint:gosec // no secret
+			chance := rand.New(rand.NewPCG(uint64(seed), uint64(at)))
 			disk := fsystest.NewDisk("/d")
 			if _, err := writeOn(disk, n, at, opts...); err == nil {
 				continue // only what comes behind the end failed
@@ -190,6 +190,16 @@ func TestRestoredFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.Write(t.Context(), &stage.Chunk[string]{Items: []string{"more"}}))
 	require.ErrorIs(t, w.Close(t.Context(), nil), errPublished)
+}
+
+// So do partitions, which are published together too.
+func TestPartitionsRefuseCheckpoints(t *testing.T) {
+	dir := t.TempDir()
+	by := By("n", func(small) string { return "x" })
+	_, err := stage.Run(t.Context(), rowsOf(0, 3), Partitioned(filepath.Join(dir, "out"), "part.csv", CSVEncoder[small](), by),
+		stage.Checkpoint(checkpoint.File(filepath.Join(dir, "job")), 0))
+	require.ErrorIs(t, err, errNoCheckpoint)
+	assert.NotContains(t, fmt.Sprint(names(t, dir)), "out")
 }
 
 // Split files refuse a run with a checkpoint, before anything is written.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/penstock-go/penstock/internal/atomicfile"
 	"github.com/penstock-go/penstock/internal/codec"
-	"github.com/penstock-go/penstock/internal/plan"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -85,7 +84,10 @@ type fileWriter struct {
 }
 
 func openFileWriter(ctx context.Context, path string, o *fileOptions) (*fileWriter, error) {
-	if o.appends || plan.HasCheckpoint(ctx) && o.maxBytes == 0 && path != stdout {
+	if stage.Checkpointed(ctx) && o.maxBytes > 0 {
+		return nil, errSplitResume
+	}
+	if o.appends || stage.Checkpointed(ctx) && o.maxBytes == 0 && path != stdout {
 		d, err := createDurable(ctx, path, o)
 		if err != nil {
 			return nil, err

@@ -10,7 +10,10 @@ import (
 	"github.com/penstock-go/penstock/stage"
 )
 
-var errNoResume = errors.New("this sink cannot resume a run that was cut off")
+var (
+	errNoResume     = errors.New("this sink cannot resume a run that was cut off")
+	errNoCheckpoint = errors.New("it is published as a whole at the end, and cannot take part in a run with a checkpoint yet")
+)
 
 // opener is a sink.
 type opener[T any] struct {

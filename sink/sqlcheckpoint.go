@@ -20,6 +20,17 @@ func (w *sqlWriter[T]) Join(_ context.Context, store checkpoint.Store) (bool, er
 	return true, nil
 }
 
+// Flush implements stage.Flusher: rows that wait for their batch are committed, or,
+// with the checkpoint in the same database, left to CommitWith.
+func (w *sqlWriter[T]) Flush(ctx context.Context) error {
+	if w.failed == nil && w.states == nil {
+		if err := w.flush(ctx); err != nil {
+			w.failed = fmt.Errorf("sink: %s: %w", w.table, err)
+		}
+	}
+	return w.failed
+}
+
 // begin begins the transaction of the next checkpoint, unless there is one. It
 // outlives the context of the write that begins it: Close ends it.
 func (w *sqlWriter[T]) begin(ctx context.Context) (err error) {
@@ -41,8 +52,6 @@ func (w *sqlWriter[T]) CommitWith(ctx context.Context, state checkpoint.State) e
 	}
 	return w.failed
 }
-
-func (w *sqlWriter[T]) table0() string { return w.table }
 
 func (w *sqlWriter[T]) commitWith(ctx context.Context, state checkpoint.State) error {
 	if err := w.flush(ctx); err != nil {

@@ -52,6 +52,18 @@ func Checkpoint(store checkpoint.Store, every time.Duration) RunOption {
 	return runOption(func(c *runConfig) { c.store, c.every = store, every })
 }
 
+// Checkpointed reports whether the run that a sink is opened for, with ctx, has a
+// checkpoint. A sink that leaves nothing behind when it is aborted, such as one that
+// replaces a file as a whole, and is no Committer, must fail then: what it had
+// before the checkpoint would not come again.
+func Checkpointed(ctx context.Context) bool { return plan.HasCheckpoint(ctx) }
+
+// Flusher is implemented by writers that are no Committers and hold items back.
+type Flusher interface {
+	// Flush writes what was held back. Before each checkpoint Run calls it.
+	Flush(ctx context.Context) error
+}
+
 // AcceptChange lets a run with a checkpoint go on where stages have other names
 // than in the run before, as when a function has a new version. It does not accept
 // other inputs, or more, fewer or other operators.
@@ -107,6 +119,7 @@ type epochs struct {
 	resumed bool
 
 	sink, letters Committer  // nil: they are none
+	flush         []Flusher  // those of both that are
 	tx            Transactor // of the sink, if it has joined
 
 	lock    chan struct{} // held while a chunk is written, and while a checkpoint is taken
@@ -188,6 +201,12 @@ func (e *epochs) restore(letters bool) json.RawMessage {
 func (e *epochs) join(ctx context.Context, sink, letters any) error {
 	e.sink, _ = sink.(Committer)
 	e.letters, _ = letters.(Committer)
+	for _, w := range []any{sink, letters} {
+		f, ok := w.(Flusher)
+		if _, commits := w.(Committer); ok && !commits {
+			e.flush = append(e.flush, f)
+		}
+	}
 	if tx, ok := sink.(Transactor); ok {
 		joined, err := tx.Join(ctx, e.store)
 		if err != nil {
@@ -281,6 +300,11 @@ func (e *epochs) save(ctx context.Context, epoch uint64) (err error) {
 	if err := e.res.describeTo(&next); err != nil {
 		return err
 	}
+	for _, f := range e.flush {
+		if err := flushed(ctx, f); err != nil {
+			return err
+		}
+	}
 	if e.sink != nil {
 		if next.Sink, err = prepared(ctx, e.sink, epoch); err != nil {
 			return fmt.Errorf("sink: %w", err)
@@ -306,6 +330,15 @@ func (e *epochs) save(ctx context.Context, epoch uint64) (err error) {
 		e.state = next
 	}
 	return err
+}
+
+func flushed(ctx context.Context, f Flusher) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	return f.Flush(ctx)
 }
 
 func prepared(ctx context.Context, c Committer, epoch uint64) (state json.RawMessage, err error) {

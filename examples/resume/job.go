@@ -61,7 +61,7 @@ func parse(args []string, stderr io.Writer) (*job, error) {
 	fs.IntVar(&j.workers, "workers", 0, "work in so `many` goroutines; 0: one for each processor")
 	fs.IntVar(&j.chunk, "chunk", 0, "hand so many `rows` at a time to a worker; 0: automatic")
 	fs.BoolVar(&j.unordered, "unordered", false, "write rows in the order in which they are ready")
-	fs.DurationVar(&j.every, "every", 100*time.Millisecond, "the `time` between two checkpoints")
+	fs.DurationVar(&j.every, "every", 10*time.Millisecond, "the `time` between two checkpoints")
 	fs.DurationVar(&j.grace, "grace", 10*time.Second, "the `time` for what is in flight when a signal comes")
 	extra := ""
 	if err := command.Parse(fs, args, "Usage: resume [flags]", stderr, func(s string) { extra = s }); err != nil {

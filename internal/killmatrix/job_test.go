@@ -24,9 +24,9 @@ import (
 
 // transfer is a record of the job: amounts come in pairs that sum to 0.
 type transfer struct {
-	ID     int64  `json:"id" db:"id"`
-	Amount int64  `json:"amount" db:"amount"`
-	Sum    uint32 `json:"sum" db:"sum"` // of what is above
+	ID     int64  `db:"id"     json:"id"`
+	Amount int64  `db:"amount" json:"amount"`
+	Sum    uint32 `db:"sum"    json:"sum"` // of what is above
 }
 
 func newTransfer(id int64) transfer {
@@ -74,7 +74,7 @@ type job struct {
 func (j job) input() string { return filepath.Join(j.Dir, "in.ndjson") }
 func (j job) output() string {
 	switch j.Kind {
-	case "sqlite":
+	case "sqlite", "sqlite and a file":
 		return filepath.Join(j.Dir, "out.db")
 	case "whole-gzip", "append-gzip":
 		return filepath.Join(j.Dir, "out.ndjson.gz")
@@ -126,7 +126,7 @@ func (j job) sink(ctx context.Context) (s stage.Sink[transfer], store checkpoint
 		return sink.NDJSON[transfer](j.output()), store, done, nil
 	case "append", "append-gzip":
 		return sink.NDJSON[transfer](j.output(), sink.Append()), store, done, nil
-	case "sqlite":
+	case "sqlite", "sqlite and a file":
 		db, err := sql.Open("sqlite", "file:"+j.output()+"?_pragma=busy_timeout(5000)")
 		if err != nil {
 			return nil, nil, nil, err
@@ -134,7 +134,10 @@ func (j job) sink(ctx context.Context) (s stage.Sink[transfer], store checkpoint
 		if _, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS transfers (id INTEGER, amount INTEGER, sum INTEGER)"); err != nil {
 			return nil, nil, nil, errors.Join(err, db.Close())
 		}
-		return sink.SQL[transfer](db, "transfers"), checkpoint.NewTable(db, "checkpoints", "job"), db.Close, nil
+		if j.Kind != "sqlite" {
+			return sink.SQL[transfer](db, "transfers", sink.BatchRows(7)), store, db.Close, nil
+		}
+		return sink.SQL[transfer](db, "transfers", sink.BatchRows(7)), checkpoint.NewTable(db, "checkpoints", "job"), db.Close, nil
 	}
 	return nil, nil, nil, fmt.Errorf("no kind of sink %q", j.Kind)
 }

@@ -26,7 +26,9 @@ func child(todo string) int {
 	if err == nil {
 		var ops int
 		ops, err = j.run(context.Background())
-		fmt.Println(ops)
+		if _, werr := fmt.Fprintln(os.Stdout, ops); err == nil {
+			err = werr
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
