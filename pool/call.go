@@ -84,6 +84,7 @@ type call[A, B any] struct {
 	ring    reorder.Ring[parcel[A, B]]
 	sizer   sizer
 	parcels bool // results may travel by themselves
+	whole   bool // unordered, in a run with a checkpoint: a source range must not be spread over chunks
 	group   *group
 	share   chan task[A, B]
 
@@ -176,6 +177,9 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 		c.sized = s.Remaining
 	}
 	c.parcels = !sp.eager && c.fill == nil && cfg.bytes == 0
+	if r := plan.RegistryOf(ctx); r != nil && r.Checkpoint != nil {
+		c.whole = cfg.unordered
+	}
 	c.budget()
 	context.AfterFunc(c.ctx, func() {
 		defer close(c.awake)

@@ -48,6 +48,7 @@ func (w *worker[A, B]) drive() {
 	w.running = false
 	if w.root == nil { // nobody asks any more where an item came from
 		j.out.Tokens, w.in.Tokens = w.in.Tokens, j.out.Tokens
+		j.out.Partial = w.in.Partial
 		w.recycle()
 	}
 	w.publish()
@@ -66,6 +67,10 @@ func (w *worker[A, B]) drive() {
 		}
 	}
 }
+
+// errPartial ends a call whose results cannot be told to be all there.
+var errPartial = errors.New("penstock: pool: unordered behind a stage that makes many items of one, pairs or batches, or another pool: " +
+	"a checkpoint cannot tell which of its source's items are done; keep the order")
 
 // prepare takes a slot and fills the chunk that was pulled, unless the task was
 // shared by another worker. It reports false if the call ended.
@@ -106,6 +111,9 @@ func (w *worker[A, B]) load() {
 		w.begin, w.end, w.errs = 0, n, 0
 		w.m.In += int64(n)
 		w.m.ChunksIn++
+		if c.whole && w.in.Partial {
+			w.die(n, errPartial)
+		}
 		if w.in.Block != nil {
 			j.out.Block, w.in.Block = w.in.Block, nil
 		}

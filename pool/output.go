@@ -147,10 +147,12 @@ func (c *call[A, B]) serve(into *stage.Chunk[B], max stage.Limit) error {
 	} else {
 		c.slice(into, max.Room())
 		if c.off < len(p.out.Items) || c.err < len(p.out.Errors) {
+			into.Partial = true
 			c.m.Out += int64(len(into.Items))
 			c.m.ChunksOut++
 			return nil
 		}
+		into.Partial = p.out.Partial
 		into.Tokens = append(into.Tokens, p.out.Tokens...)
 		p.out.Reset()
 		c.off, c.err = 0, 0
@@ -207,4 +209,5 @@ func exchange[B any](a, b *stage.Chunk[B]) {
 	if b.Block != nil {
 		a.Block, b.Block = b.Block, nil
 	}
+	a.Partial, b.Partial = b.Partial, false
 }

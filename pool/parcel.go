@@ -123,5 +123,5 @@ func copyToken(to, from *stage.Token) {
 	if to.At.Key != from.At.Key {
 		to.At.Key = from.At.Key
 	}
-	to.First, to.N = from.First, from.N
+	to.First, to.N, to.Source = from.First, from.N, from.Source
 }

@@ -59,8 +59,10 @@ func (w *worker[A, B]) give(next int) bool {
 	}
 	// What stands behind the chunk's last item goes with the last part.
 	tail.job.out.Tokens, tail.job.fatal = w.job.out.Tokens, w.job.fatal
+	tail.job.out.Partial = w.job.out.Partial
 	if tail.root == nil {
 		tail.job.out.Tokens = slices.Clone(w.in.Tokens)
+		tail.job.out.Partial = w.in.Partial
 		tail.root = &shared[A, B]{first: w.job}
 		tail.root.parts.Store(1)
 	}
@@ -80,6 +82,7 @@ func (w *worker[A, B]) give(next int) bool {
 	}
 	w.job.next = tail.job
 	w.job.out.Tokens, w.job.fatal = nil, nil
+	w.job.out.Partial = true
 	w.job.out.Block = nil // the parts' items may all be views of it
 	w.root = tail.root
 	w.errors = w.errors[:split]

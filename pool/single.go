@@ -34,7 +34,7 @@ func (w *worker[A, B]) singles() (done bool) {
 		}
 		w.asked, w.pulling = 1, true
 		err := c.src.Pull(c.pulls, in, stage.Limit{Items: 1})
-		if err != nil || len(in.Items) != 1 || len(in.Errors) > 0 || len(in.Tokens) > 1 || in.Block != nil {
+		if err != nil || len(in.Items) != 1 || len(in.Errors) > 0 || len(in.Tokens) > 1 || in.Partial || in.Block != nil {
 			return !w.pulled(alone, err)
 		}
 		w.one.ticket, w.one.index = c.ticket, c.index

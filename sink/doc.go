@@ -1,6 +1,6 @@
 // Package sink holds the places that items go to: values at hand ([Collect],
 // [Func], [Chan], [Discard]), files ([Lines], [CSV], [NDJSON], [File],
-// [Partitioned]) and databases ([SQL]). Where items come from is in package source; what writes a stream to a
+// [Partitioned], [DeadLetters]) and databases ([SQL]). Where items come from is in package source; what writes a stream to a
 // sink, and what happens to items that failed on the way, is stage.Run.
 //
 //	summary, err := stage.Run(ctx, events, sink.NDJSON[Event]("events.ndjson.gz"))
@@ -8,8 +8,12 @@
 // A sink is a plan: building one opens nothing, and it can be run again. It gets
 // the items in the stream's order, one goroutine at a time, and holds back no
 // more than it says. An error of a sink fails the run and names the file or table.
-// None of these sinks can resume a run that was cut off: opening one with a state
-// to restore is an error.
+//
+// In a run with a checkpoint (stage.Checkpoint), [Lines], [CSV], [NDJSON], [Encoded],
+// [File] and [DeadLetters] write exactly once, replacing a file or with [Append]; so
+// does [SQL] with a checkpoint.Table of the same database. [SQL] with another store,
+// [Func], [Chan], [Discard], [Collect] and standard output are given items at least
+// once. [MaxBytes], [Partitioned], sink/parquet and sink/pgcopy refuse such a run.
 //
 // # Files
 //

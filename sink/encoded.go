@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -25,10 +26,39 @@ func Encoded[T any](path string, enc stage.Encoder[T], opts ...FileOption) stage
 func encoded[T any](verb, path string, enc stage.Encoder[T], opts []FileOption) stage.Sink[T] {
 	notNil(enc == nil, verb+": enc")
 	o := newFileOptions(verb, path, opts)
-	return opener[T]{verb: verb, name: nameOf(path), open: func(context.Context) (stage.Writer[T], error) {
-		return openEncoded(path, enc, &o)
+	return opener[T]{verb: verb, name: nameOf(path), open: func(ctx context.Context) (stage.Writer[T], error) {
+		return openEncoded(ctx, path, enc, &o)
+	}, reopen: func(ctx context.Context, restore json.RawMessage) (stage.Writer[T], error) {
+		if path == stdout {
+			return nil, fmt.Errorf("sink: %s(%s): %w", verb, stdoutName, errNoResume)
+		}
+		out, items, err := restoreFile(ctx, path, &o, restore)
+		if err != nil {
+			return nil, fmt.Errorf("sink: %s: %w", nameOf(path), err)
+		}
+		w := &encodedWriter[T]{name: nameOf(path), out: out, enc: enc, format: encode.FormatOf(enc), items: items}
+		return durableEncoded[T]{w}, nil
 	}}
 }
+
+// durableEncoded is an encodedWriter of a file, which can take part in a run with a
+// checkpoint.
+type durableEncoded[T any] struct{ *encodedWriter[T] }
+
+// Prepare implements stage.Committer.
+func (w durableEncoded[T]) Prepare(context.Context, uint64) (json.RawMessage, error) {
+	if w.failed != nil {
+		return nil, w.failed
+	}
+	state, err := w.out.prepare(w.format, w.items)
+	if err != nil {
+		w.failed = fmt.Errorf("sink: %s: %w", w.name, err)
+	}
+	return state, w.failed
+}
+
+// Commit implements stage.Committer: the file is published at the end.
+func (durableEncoded[T]) Commit(context.Context, uint64) error { return nil }
 
 // nameOf is what errors call the file.
 func nameOf(path string) string {
@@ -38,22 +68,23 @@ func nameOf(path string) string {
 	return path
 }
 
-func openEncoded[T any](path string, enc stage.Encoder[T], o *fileOptions) (stage.Writer[T], error) {
-	out, err := openFileWriter(path, o)
+func openEncoded[T any](ctx context.Context, path string, enc stage.Encoder[T], o *fileOptions) (stage.Writer[T], error) {
+	out, err := openFileWriter(ctx, path, o)
 	if err != nil {
 		return nil, fmt.Errorf("sink: %s: %w", nameOf(path), err)
 	}
 	w := &encodedWriter[T]{name: nameOf(path), out: out, live: path == stdout, enc: enc, format: encode.FormatOf(enc)}
-	if w.live { // the header comes at once
-		err = out.begin(w.format)
-		if err == nil {
-			err = out.buf.Flush()
-		}
-		if err != nil && !errors.Is(err, stage.ErrEnough) {
-			return nil, fmt.Errorf("sink: %s: %w", w.name, errors.Join(err, out.abort()))
-		}
-		w.failed = err
+	if !w.live {
+		return durableEncoded[T]{w}, nil
 	}
+	err = out.begin(w.format) // the header comes at once
+	if err == nil {
+		err = out.buf.Flush()
+	}
+	if err != nil && !errors.Is(err, stage.ErrEnough) {
+		return nil, fmt.Errorf("sink: %s: %w", w.name, errors.Join(err, out.abort()))
+	}
+	w.failed = err
 	return w, nil
 }
 

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/penstock-go/penstock/stage"
@@ -25,14 +26,46 @@ import (
 // File panics if path is empty or an option does not fit.
 func File(path string, opts ...FileOption) stage.Sink[stage.Block] {
 	o := newFileOptions("File", path, opts)
-	return opener[stage.Block]{verb: "File", name: nameOf(path), open: func(context.Context) (stage.Writer[stage.Block], error) {
-		out, err := openFileWriter(path, &o)
+	return opener[stage.Block]{verb: "File", name: nameOf(path), open: func(ctx context.Context) (stage.Writer[stage.Block], error) {
+		out, err := openFileWriter(ctx, path, &o)
 		if err != nil {
 			return nil, fmt.Errorf("sink: %s: %w", nameOf(path), err)
 		}
-		return &blockWriter{name: nameOf(path), out: out, live: path == stdout}, nil
+		w := &blockWriter{name: nameOf(path), out: out, live: path == stdout}
+		if w.live {
+			return w, nil
+		}
+		return durableBlocks{w}, nil
+	}, reopen: func(ctx context.Context, restore json.RawMessage) (stage.Writer[stage.Block], error) {
+		if path == stdout {
+			return nil, fmt.Errorf("sink: File(%s): %w", stdoutName, errNoResume)
+		}
+		out, _, err := restoreFile(ctx, path, &o, restore)
+		if err != nil {
+			return nil, fmt.Errorf("sink: %s: %w", nameOf(path), err)
+		}
+		return durableBlocks{&blockWriter{name: nameOf(path), out: out}}, nil
 	}}
 }
+
+// durableBlocks is a blockWriter of a file, which can take part in a run with a
+// checkpoint.
+type durableBlocks struct{ *blockWriter }
+
+// Prepare implements stage.Committer.
+func (w durableBlocks) Prepare(context.Context, uint64) (json.RawMessage, error) {
+	if w.failed != nil {
+		return nil, w.failed
+	}
+	state, err := w.out.prepare(w.format, 0)
+	if err != nil {
+		w.failed = fmt.Errorf("sink: %s: %w", w.name, err)
+	}
+	return state, w.failed
+}
+
+// Commit implements stage.Committer: the file is published at the end.
+func (durableBlocks) Commit(context.Context, uint64) error { return nil }
 
 // blockWriter writes blocks to files.
 type blockWriter struct {

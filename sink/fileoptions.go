@@ -22,10 +22,12 @@ func (o fileOption) setFile(s *fileOptions) { o(s) }
 type fileOptions struct {
 	codec         codec.WriterOptions
 	maxBytes      int64
+	appends       bool
 	maxOpen       int
 	maxPartitions int
 	partition     string           // an option of Partitioned that was given
 	fault         atomicfile.Fault // of tests
+	without       lack             // of tests
 }
 
 func notNegative[N int | int64](what string, n N) {
@@ -51,6 +53,14 @@ func Compressors(n int) FileOption {
 	notNegative("Compressors: n", n)
 	return fileOption(func(o *fileOptions) { o.codec.Workers = n })
 }
+
+// Append adds to the file, which is made if there is none, instead of replacing it.
+// Its header is written where it is new or empty; what is compressed is added as
+// another gzip member or zstd frame. A run that fails cuts the file back to what it
+// was; one with a checkpoint, to what the checkpoint speaks of, when the next run
+// goes on. Who reads meanwhile sees what is written. Append does not go with
+// MaxBytes, [Partitioned] or standard output: the sink panics.
+func Append() FileOption { return fileOption(func(o *fileOptions) { o.appends = true }) }
 
 // MaxBytes splits the output: a file is complete with the record with which it
 // reaches n bytes, counted before compression and with its header, and the next
@@ -84,6 +94,8 @@ func newFileOptions(verb, path string, opts []FileOption) (o fileOptions) {
 		panic("penstock: sink." + verb + ": " + o.partition + " is an option of Partitioned")
 	case path == stdout && o.maxBytes > 0:
 		panic("penstock: sink." + verb + ": MaxBytes does not go with standard output")
+	case o.appends && (path == stdout || o.maxBytes > 0 || verb == "Partitioned"):
+		panic("penstock: sink." + verb + ": Append does not go with MaxBytes, Partitioned or standard output")
 	}
 	return o
 }

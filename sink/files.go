@@ -2,6 +2,7 @@ package sink
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"path/filepath"
@@ -82,12 +83,28 @@ type fileWriter struct {
 	any  bool          // there was a file
 }
 
-func openFileWriter(path string, o *fileOptions) (*fileWriter, error) {
+func openFileWriter(ctx context.Context, path string, o *fileOptions) (*fileWriter, error) {
+	if stage.Checkpointed(ctx) && o.maxBytes > 0 {
+		return nil, errSplitResume
+	}
+	if o.appends || stage.Checkpointed(ctx) && o.maxBytes == 0 && path != stdout {
+		d, err := createDurable(ctx, path, o)
+		if err != nil {
+			return nil, err
+		}
+		w := newFileWriter(path, o, d)
+		w.any = d.size > 0 // then it has its header
+		return w, nil
+	}
 	f, err := openFiles(path, o)
 	if err != nil {
 		return nil, err
 	}
-	return &fileWriter{path: path, maxBytes: o.maxBytes, codec: o.codec, files: f, buf: bufio.NewWriterSize(nil, bufferSize)}, nil
+	return newFileWriter(path, o, f), nil
+}
+
+func newFileWriter(path string, o *fileOptions, f files) *fileWriter {
+	return &fileWriter{path: path, maxBytes: o.maxBytes, codec: o.codec, files: f, buf: bufio.NewWriterSize(nil, bufferSize)}
 }
 
 // begin begins a file.
@@ -101,8 +118,10 @@ func (w *fileWriter) begin(format stage.Format) error {
 		return err
 	}
 	w.buf.Reset(w.body)
+	_, goesOn := w.files.(*durableFile)
+	goesOn = goesOn && w.any
 	w.size, w.any = 0, true
-	if format == nil {
+	if format == nil || goesOn {
 		return nil
 	}
 	return w.put(format.Header())
@@ -166,6 +185,12 @@ func (w *fileWriter) end() error {
 
 // commit makes what was written the files, or leaves the old ones.
 func (w *fileWriter) commit(format stage.Format) (err error) {
+	if d, ok := w.files.(*durableFile); ok && d.public {
+		if w.body != nil {
+			return errors.Join(errPublished, w.abort())
+		}
+		return nil
+	}
 	if !w.any {
 		err = w.begin(format)
 	}

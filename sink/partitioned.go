@@ -92,7 +92,10 @@ func Partitioned[T any](root, name string, enc stage.Encoder[T], by Partition[T]
 	if o.maxPartitions == 0 {
 		o.maxPartitions = defaultMaxPartitions
 	}
-	return opener[T]{verb: "Partitioned", name: root, open: func(context.Context) (stage.Writer[T], error) {
+	return opener[T]{verb: "Partitioned", name: root, open: func(ctx context.Context) (stage.Writer[T], error) {
+		if stage.Checkpointed(ctx) {
+			return nil, fmt.Errorf("sink: %s: %w", root, errNoCheckpoint)
+		}
 		w := &partitionWriter[T]{
 			root: root, names: partsOf(name), fileOptions: &o, enc: enc, format: encode.FormatOf(enc), by: by,
 			partitions: map[string]*partition{},

@@ -10,13 +10,17 @@ import (
 	"github.com/penstock-go/penstock/stage"
 )
 
-var errNoResume = errors.New("this sink cannot resume a run that was cut off")
+var (
+	errNoResume     = errors.New("this sink cannot resume a run that was cut off")
+	errNoCheckpoint = errors.New("it is published as a whole at the end, and cannot take part in a run with a checkpoint yet")
+)
 
-// opener is a sink that cannot resume.
+// opener is a sink.
 type opener[T any] struct {
-	verb string
-	name string // of the file or table, if there is one
-	open func(context.Context) (stage.Writer[T], error)
+	verb   string
+	name   string // of the file or table, if there is one
+	open   func(context.Context) (stage.Writer[T], error)
+	reopen func(context.Context, json.RawMessage) (stage.Writer[T], error) // nil: it cannot resume
 }
 
 // String is what logs call the sink.
@@ -29,6 +33,9 @@ func (p opener[T]) String() string {
 
 // Open implements stage.Sink.
 func (p opener[T]) Open(ctx context.Context, restore json.RawMessage) (stage.Writer[T], error) {
+	if len(restore) > 0 && p.reopen != nil {
+		return p.reopen(ctx, restore)
+	}
 	if len(restore) > 0 {
 		return nil, fmt.Errorf("sink: %v: %w", p, errNoResume)
 	}

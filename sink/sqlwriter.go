@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/penstock-go/penstock/checkpoint"
 	"github.com/penstock-go/penstock/internal/columns"
 	"github.com/penstock-go/penstock/internal/dialect"
 	"github.com/penstock-go/penstock/stage"
@@ -24,6 +25,10 @@ type sqlWriter[T any] struct {
 	buf    []byte
 	done   int64 // items that are committed
 	failed error
+
+	// In a run whose checkpoints are in the same database.
+	states *checkpoint.Table
+	tx     *sql.Tx // of what was written since the last one, or nil
 }
 
 // open checks the names and prepares the statements that come in every batch.
@@ -156,9 +161,15 @@ func (w *sqlWriter[T]) flush(ctx context.Context) error {
 	return nil
 }
 
-// transact inserts the rows that wait. at says which of several statements
-// failed.
+// transact inserts the rows that wait, in a transaction of their own or that of the
+// next checkpoint. at says which of several statements failed.
 func (w *sqlWriter[T]) transact(ctx context.Context) (at string, err error) {
+	if w.states != nil {
+		if err := w.begin(ctx); err != nil {
+			return "", err
+		}
+		return w.insertAll(ctx, w.tx)
+	}
 	tx, err := w.db.BeginTx(ctx, nil)
 	if err != nil {
 		return "", err
@@ -171,6 +182,17 @@ func (w *sqlWriter[T]) transact(ctx context.Context) (at string, err error) {
 			}
 		}
 	}()
+	if at, err := w.insertAll(ctx, tx); err != nil {
+		return at, err
+	}
+	if err := tx.Commit(); err != nil {
+		return ", at the commit", err
+	}
+	return "", nil
+}
+
+// insertAll inserts the rows that wait.
+func (w *sqlWriter[T]) insertAll(ctx context.Context, tx *sql.Tx) (at string, err error) {
 	rows := len(w.args) / len(w.columns)
 	for from := 0; from < rows; from += w.rows {
 		n := min(w.rows, rows-from)
@@ -180,9 +202,6 @@ func (w *sqlWriter[T]) transact(ctx context.Context) (at string, err error) {
 			}
 			return at, err
 		}
-	}
-	if err := tx.Commit(); err != nil {
-		return ", at the commit", err
 	}
 	return "", nil
 }
@@ -211,6 +230,12 @@ func (w *sqlWriter[T]) Close(ctx context.Context, cause error) error {
 		}
 	}
 	w.args, w.seen = nil, nil
+	if w.tx != nil { // of a run that failed
+		if undo := w.tx.Rollback(); !errors.Is(undo, sql.ErrTxDone) && !errors.Is(undo, driver.ErrBadConn) {
+			err = errors.Join(err, undo)
+		}
+		w.tx = nil
+	}
 	if closing := w.closeStatements(); closing != nil {
 		err = errors.Join(err, fmt.Errorf("sink: %s: %w", w.table, closing))
 	}

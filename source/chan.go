@@ -15,15 +15,16 @@ import (
 // The stream takes from ch only what it is asked for. Runs of the stream take
 // from the same channel: a second run goes on where the first stopped. A run
 // that ends early leaves the rest in the channel, and senders blocked; give them
-// the run's context. Chan panics if ch is nil.
+// the run's context. A run with a checkpoint refuses it ([ErrNoResume]). Chan panics if ch is nil.
 func Chan[T any](ch <-chan T) stage.Stream[T] {
 	notNil(ch == nil, "Chan: ch")
 	return stage.New("Chan", func(context.Context) (stage.Puller[T], error) {
-		return &chanPuller[T]{ch: ch}, nil
+		return &chanPuller[T]{ch: ch, oneWay: oneWay{"what was taken from a channel is gone"}}, nil
 	})
 }
 
 type chanPuller[T any] struct {
+	oneWay
 	ch    <-chan T
 	first int64
 }

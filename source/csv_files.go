@@ -33,6 +33,7 @@ func openCSV(o *options) (*files, *csvFiles, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	f.csv = o.csv.fingerprint()
 	d := &csvFiles{opts: o, files: make([]atomic.Pointer[csvFile], len(f.paths))}
 	switch {
 	case o.csv.names != nil:
@@ -45,6 +46,8 @@ func openCSV(o *options) (*files, *csvFiles, error) {
 		}
 	case !o.csv.noHeader:
 		f.header = d.header
+	default:
+		f.learn = d.unnamed
 	}
 	return f, d, nil
 }
@@ -83,19 +86,21 @@ func (d *csvFiles) columns(width int) blocks.Columns {
 	return blocks.Columns{Dialect: o.dialect, Width: width, Pad: o.pad, Null: o.null, MaxRecord: d.opts.maxRecord}
 }
 
-// unnamed takes a block of a file without names of which nothing is known yet.
-func (d *csvFiles) unnamed(part int32, block []byte) {
+// unnamed takes a block of a file without names. It reports whether it is known how
+// many fields the file's records have.
+func (d *csvFiles) unnamed(part int32, block []byte) bool {
 	if d.files[part].Load() != nil {
-		return
+		return true
 	}
 	for len(block) > 0 {
 		fields, n, err := d.opts.csv.dialect.Record(block)
 		if err == nil && len(fields) > 0 {
 			d.files[part].Store(&csvFile{Columns: d.columns(len(fields))})
-			return
+			return true
 		}
 		block = block[n:]
 	}
+	return false
 }
 
 // pick is where in names the wanted columns are.

@@ -46,6 +46,25 @@
 // long as one read; if the context ends while such a read of standard input is
 // blocked, the read is abandoned, and with it what it will still deliver.
 //
+// # Going on where a run left off
+//
+// Runs with a checkpoint (stage.Checkpoint) go on in files at the record at which
+// they left off, in memory at the item, in a [Query] with a [Key] behind the row. A
+// channel, a function, a sequence, standard input and a named pipe cannot be read
+// again; such a run refuses them when it starts ([ErrNoResume]).
+//
+// In a plain file the run goes to the byte, in a file of many zstd frames that say
+// how much they hold to the frame; other compressed files are decompressed from
+// their start and what is done is dropped. CSV files have their header read first.
+//
+// The run is refused, by name (checkpoint.ChangedError), if it would read something
+// else: if a file is new, gone, at another place in the order, of another size or
+// compression, or differs in its first or last 64 KiB as it is stored. A change in
+// a file's middle that keeps its size is not noticed; when a file was modified does
+// not count. [MaxRecord], [Validate] and all options of CSV but [Borrow] must be the
+// same; so must a [Decoder], which is not checked. [BlockSize] and the limits of what
+// decompresses may change; [MaxTotal] counts what one run reads.
+//
 // # A source of your own
 //
 // [stage.New] makes a stream of anything that can fill a chunk:

@@ -25,14 +25,20 @@ type files struct {
 	memory blocks.Memory
 	limits *codec.Limits
 	header func(part int, record string) error // nil: files have no header
+	learn  func(part int32, block []byte) bool // nil, or finds out about a file, until it knows
+	csv    *csvFingerprint                     // nil: files are no CSV
 
 	size   blockSize
+	resume resuming
 	input  int          // which of the inputs is read
 	part   int          // its part
 	close  func() error // it, when it is open
-	wanted bool         // its header is still to be read
-	before bool         // and so is what comes before the section
-	lines  bool         // every newline ends a record, and no file has a header
+	file   *os.File     // it, when it is open and regular
+	stored int64        // its size
+	body   *codec.Reader
+	wanted bool // its header is still to be read
+	before bool // and so is what comes before the section
+	lines  bool // every newline ends a record, and no file has a header
 }
 
 // openFiles finds the files and prepares to read them; none is opened yet.
@@ -125,9 +131,14 @@ func (f *files) block(ctx context.Context, want, records int) (blocks.Block, err
 		}
 		f.wanted = false
 	}
-	if f.before {
+	if f.before && (!f.resume.pending || f.learn != nil) {
 		if err := f.skip(ctx); err != nil {
 			return blocks.Block{}, f.failed(ctx, err)
+		}
+	}
+	if f.resume.pending {
+		if err := f.goTo(ctx); err != nil {
+			return blocks.Block{}, err
 		}
 	}
 	b, err := f.reader.Next(ctx, want, records)
@@ -190,11 +201,12 @@ func (f *files) open() error {
 
 // read begins to read a regular file.
 func (f *files) read(file *os.File, owned bool) {
-	body := codec.NewReader(file, f.paths[f.part], f.limits, runtime.GOMAXPROCS(0))
+	f.file, f.body = file, codec.NewReader(file, f.paths[f.part], f.limits, runtime.GOMAXPROCS(0))
+	body := f.body
 	f.reader.Reset(func(_ context.Context, p []byte) (int, error) { return body.Read(p) }, false)
 	f.before = false
 	f.close = func() error {
-		body.Close()
+		f.body.Close()
 		if owned {
 			return file.Close()
 		}
@@ -226,7 +238,8 @@ func (f *files) leave() error {
 type filesPuller[T any] struct {
 	*files
 	fill  func(*stage.Chunk[T]) error
-	views bool // whoever is done with the items may recycle their block
+	views bool  // whoever is done with the items may recycle their block
+	lead  int64 // bytes of a record before its text
 }
 
 func (p *filesPuller[T]) Pull(ctx context.Context, into *stage.Chunk[T], max stage.Limit) error {
@@ -249,7 +262,7 @@ func (p *filesPuller[T]) Fill(_ context.Context, c *stage.Chunk[T]) error {
 	counted := p.settle(t, c.Block)
 	switch {
 	case counted.Long > 0:
-		c.Fail(itemError(*t, 0, 0, nil, tooLong(counted.Long, p.opts.maxRecord, counted.Open)))
+		c.Fail(itemError(*t, 0, p.lead, nil, tooLong(counted.Long, p.opts.maxRecord, counted.Open)))
 		return nil
 	case t.N == 0: // blank lines
 		c.Tokens, c.Block = c.Tokens[:0], nil

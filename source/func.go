@@ -23,11 +23,11 @@ const patience = time.Millisecond
 // that ends; returning the context's error then loses nothing, the next pull
 // calls again. A pull that has called next for about a millisecond hands on what
 // it has, so that slow calls do not delay the items at hand by more than one
-// call. Func panics if next is nil.
+// call. A run with a checkpoint refuses the source ([ErrNoResume]). Func panics if next is nil.
 func Func[T any](next func(context.Context) (T, error)) stage.Stream[T] {
 	notNil(next == nil, "Func: next")
 	return stage.New("Func", func(context.Context) (stage.Puller[T], error) {
-		p := &funcPuller[T]{next: next}
+		p := &funcPuller[T]{next: next, oneWay: oneWay{"what a function returned cannot be asked for again; see stage.New"}}
 		p.timer = time.AfterFunc(patience, func() { p.late.Store(true) })
 		p.timer.Stop()
 		return p, nil
@@ -35,6 +35,7 @@ func Func[T any](next func(context.Context) (T, error)) stage.Stream[T] {
 }
 
 type funcPuller[T any] struct {
+	oneWay
 	next  func(context.Context) (T, error)
 	timer *time.Timer // cheaper than reading the clock after each call
 	late  atomic.Bool

@@ -46,7 +46,7 @@ func JSON[T any](path string, opts ...Option) stage.Stream[T] {
 		if err != nil {
 			return nil, err
 		}
-		p := &jsonPuller[T]{split: split, filesPuller: filesPuller[T]{files: f}}
+		p := &jsonPuller[T]{split: split, filesPuller: filesPuller[T]{files: f, lead: 1}}
 		p.fill = func(c *stage.Chunk[T]) error {
 			work := filling[T]{format: &jsonFormat[T]{unmarshal: decode, first: c.Tokens[0].At.Record == 0}, maxRecord: o.maxRecord}
 			work.fill(c)

@@ -33,18 +33,27 @@ func (p *queryPuller[T]) openPages() error {
 		}
 	}
 	if q.after.Key != "" {
-		key, err := decodeKey(q.after.Key)
-		if err == nil && len(key) != len(q.key) {
-			err = fmt.Errorf("it has %d values, want %d", len(key), len(q.key))
-		}
+		key, err := q.keyOf(q.after.Key)
 		if err != nil {
-			return fmt.Errorf("After: key %q: %w", shortened(q.after.Key), err)
+			return fmt.Errorf("After: %w", err)
 		}
 		p.last, p.before = key, key
 	} else if q.after.Record != 0 {
 		return fmt.Errorf("After: a position at record %d without a key", q.after.Record)
 	}
 	return p.noNullKey()
+}
+
+// keyOf is the key that a position has.
+func (q *queryPlan) keyOf(text string) ([]any, error) {
+	key, err := decodeKey(text)
+	if err == nil && len(key) != len(q.key) {
+		err = fmt.Errorf("it has %d values, want %d", len(key), len(q.key))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key %q: %w", shortened(text), err)
+	}
+	return key, nil
 }
 
 // noNullKey finds out whether a key is NULL, and, by the way, whether the query

@@ -24,6 +24,7 @@ type result[T any] struct {
 	items  []T
 	places []stage.Position // of the items
 	errs   []*stage.ItemError
+	tokens []stage.Token
 	order  string // "i" for an item, "e" for an item's error, in stream order
 	err    error  // what ended it, nil for its end
 }
@@ -39,10 +40,13 @@ func read[T any](t require.TestingT, s stage.Stream[T], max stage.Limit) (r resu
 		return r
 	}
 	defer func() { require.NoError(t, p.Close()) }()
-	var (
-		c    stage.Chunk[T]
-		next int64
-	)
+	return drained(t, p, 0, max)
+}
+
+// drained is what is left of an opened stream, whose next record is number next.
+func drained[T any](t require.TestingT, p stage.Puller[T], next int64, max stage.Limit) (r result[T]) {
+	ctx := context.Background()
+	var c stage.Chunk[T]
 	for {
 		err := p.Pull(ctx, &c, max)
 		if max.Items > 0 {
@@ -53,6 +57,7 @@ func read[T any](t require.TestingT, s stage.Stream[T], max stage.Limit) (r resu
 			require.Equal(t, next, tok.First)
 			require.Positive(t, tok.N)
 			next += tok.N
+			r.tokens = append(r.tokens, tok)
 		}
 		require.Equal(t, int64(len(c.Items)+len(c.Errors)), next-before)
 		e := 0

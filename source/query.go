@@ -47,6 +47,8 @@ import (
 // on with the next row. Whatever else goes wrong ends the stream, after all rows
 // before it. Both are a [QueryError], which names the query and the row.
 //
+// A run with a checkpoint can go on in a query with a Key only.
+//
 // The options are [Args], [Key], [PageRows], [After] and [Dialect]. Query panics
 // if db is nil, query is empty or T cannot be scanned into.
 func Query[T any](db *sql.DB, query string, opts ...QueryOption) stage.Stream[T] {

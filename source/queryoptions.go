@@ -39,6 +39,14 @@ func Args(values ...any) QueryOption {
 // or changed meanwhile is seen if its key comes later. The query must be one that
 // can stand in parentheses, and should have no order or limit of its own.
 //
+// A run with a checkpoint (stage.Checkpoint) goes on behind the row whose key the
+// checkpoint has, if query, arguments and key are the same; without a key it is
+// refused. What is inserted or deleted below that key meanwhile is not seen. Rows
+// behind it that were written already are counted off from there: the last chunk's,
+// and without order as many more as were in flight. Those must still be there, and
+// none be new among them, or as many others are passed over or come again. The
+// checkpoint holds the arguments and the key in plain text.
+//
 // In a chunk's token, Position.Key is the key of the row before the chunk's first,
 // so that [After] goes on with that chunk. Key is for SQLite and PostgreSQL. It panics if
 // no column is named, or one twice.

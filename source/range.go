@@ -10,7 +10,8 @@ import (
 
 // Range makes a stream of the integers that begin with from and end before to, in
 // ascending order; it is empty if to is not greater than from. It never fails,
-// and its length is known.
+// and its length is known. A run with a checkpoint goes on where the one before left
+// off, if from and to are the same.
 func Range(from, to int) stage.Stream[int] {
 	return stage.New("Range", func(context.Context) (stage.Puller[int], error) {
 		return &rangePuller{from: from, next: from, to: max(from, to)}, nil

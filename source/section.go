@@ -67,6 +67,7 @@ func (s *options) inputs() ([]FileSection, error) {
 
 // section begins to read the input's part of a file that has size bytes.
 func (f *files) section(file *os.File, size int64) error {
+	f.stored = size
 	in := f.inputs[f.input]
 	if in.Size >= 0 && in.Size != size {
 		return fmt.Errorf("%w: it has %d bytes, had %d", errChanged, size, in.Size)

@@ -19,8 +19,8 @@ import (
 // blocks cannot be interrupted when the context ends; one that yields is stopped
 // at the end of the chunk.
 //
-// A panic of the sequence is the stream's error, after all items before it. Seq
-// panics if seq is nil.
+// A panic of the sequence is the stream's error, after all items before it. A run
+// with a checkpoint refuses the source ([ErrNoResume]). Seq panics if seq is nil.
 func Seq[T any](seq iter.Seq[T]) stage.Stream[T] {
 	notNil(seq == nil, "Seq: seq")
 	return stage.New("Seq", func(context.Context) (stage.Puller[T], error) {
@@ -78,6 +78,7 @@ func SeqErr[T any](seq iter.Seq2[T, error]) stage.Stream[T] {
 // seqPuller ranges over a sequence on a coroutine. The coroutine fills the chunk
 // that is being pulled and switches back when it is full.
 type seqPuller[T any] struct {
+	oneWay
 	next func() (struct{}, bool)
 	stop func()
 
@@ -89,7 +90,7 @@ type seqPuller[T any] struct {
 // newSeq makes the puller of a loop over a sequence. The loop appends to p.into
 // and calls full when that holds p.room items; it returns when full says so.
 func newSeq[T any](loop func(p *seqPuller[T], full func(struct{}) bool)) *seqPuller[T] {
-	p := &seqPuller[T]{}
+	p := &seqPuller[T]{oneWay: oneWay{sequenceEnds}}
 	p.next, p.stop = iter.Pull(func(full func(struct{}) bool) { loop(p, full) })
 	return p
 }

@@ -12,6 +12,11 @@ import (
 // at the call but chunk by chunk as it is pulled, so it must not be changed
 // while a run of the stream reads it; what the stream does to its items never
 // changes the slice. It never fails, and its length is known.
+//
+// A run with a checkpoint goes on at the item at which the one before left off. It
+// is refused if the slice has another length now or, where T is a number, a bool or
+// a string, if any item has changed; items of other types must be the same, which
+// is not checked.
 func Slice[T any](items []T) stage.Stream[T] { return ofSlice("Slice", items) }
 
 func ofSlice[T any](verb string, items []T) stage.Stream[T] {

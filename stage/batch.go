@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -12,7 +13,7 @@ import (
 // itself as soon as it is full: at most n items are held beyond the in-flight
 // budget. Failed items take no place in a batch; they come before the batch that
 // was being filled when they arrived. If the input fails, the batch at hand comes
-// first. Batch panics if n is less than 1.
+// first, but not if the run is told to stop (see Shutdown). Batch panics if n is less than 1.
 func Batch[T any](in Stream[T], n int) Stream[[]T] {
 	notBelow(1, n, "stage.Batch: n")
 	return serial("Batch", fmt.Sprintf("of %d", n), in, func(_ context.Context, up upstream[T]) (Puller[[]T], error) {
@@ -29,12 +30,18 @@ type batching[T any] struct {
 	block  []byte  // of what is in it, if it is one only
 	parts  int     // chunks with items that went into it
 	end    error   // upstream's, sticky
+
+	partial bool // the last chunk that came was
 }
 
 // Pull implements Puller.
 func (b *batching[T]) Pull(ctx context.Context, into *Chunk[[]T], max Limit) error {
 	into.Reset()
 	for {
+		if errors.Is(b.end, ErrStopped) { // what is left is not the last
+			into.Partial = b.partial || len(b.batch) > 0
+			return b.end
+		}
 		if b.end != nil { // what is left goes out
 			b.emit(into)
 			sent(b.m, into)
@@ -77,6 +84,7 @@ func (b *batching[T]) add(into *Chunk[[]T]) {
 		}
 	}
 	b.tokens = appendTokens(b.tokens, in.Tokens)
+	b.partial = in.Partial
 	full := len(b.batch) == b.n
 	errs := 0
 	for errs < len(in.Errors) && (!full || in.Errors[errs].Before < len(in.Items)) {
@@ -89,6 +97,7 @@ func (b *batching[T]) add(into *Chunk[[]T]) {
 	for _, e := range in.Errors[errs:] {
 		into.Fail(e)
 	}
+	into.Partial = b.partial || len(b.batch) > 0 // whose tokens wait
 }
 
 // maxPresize is how many places a slice gets before there are items for them.
@@ -111,7 +120,7 @@ func appendTokens(to, from []Token) []Token {
 	for _, t := range from {
 		if n := len(to); n > 0 {
 			last := &to[n-1]
-			if last.First+last.N == t.First && last.At.Part == t.At.Part && last.At.Key == t.At.Key {
+			if last.First+last.N == t.First && last.Source == t.Source && last.At.Part == t.At.Part && last.At.Key == t.At.Key {
 				last.N += t.N
 				continue
 			}

@@ -35,6 +35,9 @@ type Position struct {
 type Token struct {
 	At       Position
 	First, N int64
+	// Source tells the sources of a run with a checkpoint apart, by their places in
+	// the plan. The engine sets it.
+	Source int32
 }
 
 // Chunk is the unit of flow: a run of consecutive items that was pulled in one
@@ -61,6 +64,10 @@ type Chunk[T any] struct {
 	// handed on in parts, each with a token of its own; without it the last part
 	// has the token. Most operators drop it.
 	Offsets []int32
+	// Partial says that some of what the chunk holds belongs to source ranges whose
+	// tokens come with a later chunk. A checkpoint waits for that one. Stages that
+	// cut chunks set it.
+	Partial bool
 }
 
 // Reset empties the chunk and keeps its memory. Items and errors are cleared,
@@ -77,6 +84,7 @@ func (c *Chunk[T]) Reset() {
 	c.Tokens = c.Tokens[:0]
 	c.Offsets = c.Offsets[:0]
 	c.Block = nil
+	c.Partial = false
 }
 
 // Empty reports whether the chunk holds neither items nor errors nor tokens.

@@ -55,6 +55,11 @@
 // (context.Cause). A pull that is given up so loses nothing: the item whose
 // function failed meanwhile is tried again by the next pull, with a new context.
 //
+// Retry, Timeout and RateLimit wrap a function that fails now and then, hangs, or
+// must not be called too often. What Run does about items that failed is said by
+// Stop, Continue and DeadLetter; MaxFailedShare and MaxFailedWindow bound how many
+// may.
+//
 // A negative number or a nil function panics at the call that it was given to.
 //
 // # Memory

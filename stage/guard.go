@@ -19,11 +19,13 @@ type guard[T any] struct {
 	m      *plan.Meter
 	stage  bool // a stage rather than a source: what came in is counted elsewhere
 	rest   Chunk[T]
-	at     int   // items of rest that were handed on
-	atErr  int   // errors of rest that were handed on
-	base   int32 // what the offsets of rest are ahead of its first token's
-	end    error // sticky: io.EOF or the failure
+	at     int        // items of rest that were handed on
+	atErr  int        // errors of rest that were handed on
+	base   int32      // what the offsets of rest are ahead of its first token's
+	end    error      // sticky: io.EOF or the failure
+	src    *sourceRun // in a run with a checkpoint
 	closed bool
+	stops  stopping
 	filled atomic.Int64 // items of chunks that were filled in workers
 	failed atomic.Int64 // errors of such chunks that are this node's own
 }
@@ -49,6 +51,13 @@ func (g *guard[T]) Pull(ctx context.Context, into *Chunk[T], max Limit) error {
 		}
 	}
 	g.m.Failed += g.claim(into)
+	if g.src != nil {
+		gone, serr := settle(g.src, into)
+		g.m.Failed -= gone
+		if serr != nil && (err == nil || err == io.EOF) {
+			err, g.end = serr, serr
+		}
+	}
 	if max.Items > 0 && len(into.Items) > max.Items {
 		// If err says that the caller gave up, the next Pull will say it again.
 		g.rest, *into = *into, g.rest
@@ -69,6 +78,7 @@ func (g *guard[T]) held() bool {
 func (g *guard[T]) serve(into *Chunk[T], max Limit) error {
 	into.Reset()
 	rest := &g.rest
+	partial := rest.Partial
 	from, to := g.at, min(g.at+max.Room(), len(rest.Items))
 	last := to == len(rest.Items)
 	into.Items = append(into.Items, rest.Items[from:to]...)
@@ -86,10 +96,11 @@ func (g *guard[T]) serve(into *Chunk[T], max Limit) error {
 	// The block is shared by several chunks now, so nobody may recycle it.
 	if last {
 		into.Tokens = append(into.Tokens, rest.Tokens...)
+		into.Partial = partial
 		rest.Reset()
 		g.at, g.atErr, g.base = 0, 0, 0
 	} else {
-		g.splitToken(into)
+		into.Partial = !g.splitToken(into)
 	}
 	sent(g.m, into)
 	if last {
@@ -101,29 +112,30 @@ func (g *guard[T]) serve(into *Chunk[T], max Limit) error {
 // splitToken lets the part account for its own records if it is known which
 // those are: one item or error per record of a single token, and a next item
 // whose place is known. Otherwise the last part accounts for them all.
-func (g *guard[T]) splitToken(part *Chunk[T]) {
+func (g *guard[T]) splitToken(part *Chunk[T]) (split bool) {
 	if len(g.rest.Tokens) != 1 {
-		return
+		return false
 	}
 	t := &g.rest.Tokens[0]
 	records := int64(len(part.Items) + len(part.Errors))
 	left := int64(len(g.rest.Items) - g.at + len(g.rest.Errors) - g.atErr)
 	if records+left != t.N {
-		return
+		return false
 	}
 	switch {
 	case len(g.rest.Offsets) == len(g.rest.Items):
-		part.Tokens = append(part.Tokens, Token{At: t.At, First: t.First, N: records})
+		part.Tokens = append(part.Tokens, Token{At: t.At, First: t.First, N: records, Source: t.Source})
 		t.At.Offset += int64(g.rest.Offsets[g.at] - g.base)
 		g.base = g.rest.Offsets[g.at]
 	case t.At.Offset == 0 && t.At.Key == "": // a source that does not count bytes
-		part.Tokens = append(part.Tokens, Token{At: t.At, First: t.First, N: records})
+		part.Tokens = append(part.Tokens, Token{At: t.At, First: t.First, N: records, Source: t.Source})
 	default:
-		return
+		return false
 	}
 	t.At.Record += records
 	t.First += records
 	t.N -= records
+	return true
 }
 
 // take pulls without filling, and remembers the end.
@@ -132,6 +144,11 @@ func (g *guard[T]) take(ctx context.Context, into *Chunk[T], max Limit) (err err
 	if g.end != nil {
 		return g.end
 	}
+	if g.stops.now() {
+		g.end = ErrStopped
+		return g.end
+	}
+	pulls := g.stops.context(ctx)
 	defer func() {
 		if v := recover(); v != nil {
 			err = g.panicked(v)
@@ -140,10 +157,13 @@ func (g *guard[T]) take(ctx context.Context, into *Chunk[T], max Limit) (err err
 				into.Reset() // half a block is nothing to fill
 			}
 		} else if err != nil && !gaveUp(ctx, err) {
+			if g.stops.now() && gaveUp(pulls, err) {
+				err = ErrStopped
+			}
 			g.end = err
 		}
 	}()
-	return g.p.Pull(ctx, into, max)
+	return g.p.Pull(pulls, into, max)
 }
 
 // refill calls Fill. Workers of a pool call it at once.
@@ -211,6 +231,7 @@ func (g *guard[T]) Close() (err error) {
 		if v := recover(); v != nil {
 			err = g.panicked(v)
 		}
+		g.stops.release()
 		g.settle()
 	}()
 	return g.p.Close()
@@ -256,8 +277,16 @@ func (b blocks[T]) Pull(ctx context.Context, into *Chunk[T], max Limit) error {
 
 func (b blocks[T]) Fill(ctx context.Context, c *Chunk[T]) error {
 	err := b.g.refill(ctx, c)
+	failed := b.g.claim(c)
+	if b.g.src != nil {
+		gone, serr := settle(b.g.src, c)
+		failed -= gone
+		if err == nil {
+			err = serr
+		}
+	}
 	b.g.filled.Add(int64(len(c.Items)))
-	b.g.failed.Add(b.g.claim(c))
+	b.g.failed.Add(failed)
 	return err
 }
 

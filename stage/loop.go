@@ -167,6 +167,9 @@ func (l *loop[A, B]) work(ctx context.Context, into *Chunk[B], max Limit) error 
 		}
 		in.Block = nil
 		l.account(into)
+		into.Partial = in.Partial
+	} else {
+		into.Partial = true
 	}
 	l.split = true
 	sent(l.m, into)

@@ -1,9 +1,13 @@
 package stage
 
 import (
-	"fmt"
+	"cmp"
+	"context"
+	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/penstock-go/penstock/checkpoint"
 )
 
 // RunOption sets what Run does beside moving items. Of several policies, or
@@ -12,7 +16,15 @@ type RunOption interface{ applyRun(*runConfig) }
 
 type runConfig struct {
 	policy policy
+	budget budget
 	log    *zap.Logger // nil: nothing is logged
+
+	store  checkpoint.Store // nil: there is no checkpoint
+	every  time.Duration
+	accept bool
+
+	stop  context.Context //nolint:containedctx // it is no call's; nil: nobody shuts the run down
+	grace time.Duration
 }
 
 type runOption func(*runConfig)
@@ -34,8 +46,8 @@ func Stop() RunOption {
 
 // Continue leaves failed items out and goes on, as long as no more than max have
 // failed; 0 sets no limit. The summary counts them. One more stops the run as
-// Stop does, with an error that wraps its *ItemError. Continue panics if max is
-// negative.
+// Stop does, with a *BudgetError that wraps its *ItemError. See MaxFailedShare and
+// MaxFailedWindow for other budgets beside it. Continue panics if max is negative.
 func Continue(max int) RunOption {
 	notBelow(0, max, "stage.Continue: max")
 	return runOption(func(c *runConfig) { c.policy = policy{goOn: true, max: max} })
@@ -43,8 +55,9 @@ func Continue(max int) RunOption {
 
 // DeadLetter sends failed items to sink, in stream order, and goes on, as long
 // as no more than max have failed; 0 sets no limit. One more stops the run as
-// Stop does, with an error that wraps its *ItemError; that item is in the error,
-// not in sink. The letters of a chunk are written before its items.
+// Stop does, with a *BudgetError that wraps its *ItemError; that item is in the
+// error, not in sink. See MaxFailedShare and MaxFailedWindow for other budgets
+// beside it. The letters of a chunk are written before its items.
 //
 // The letters are committed, that is, their writer is closed without a cause,
 // also when the run fails, and before the run's own sink is closed: they say
@@ -72,7 +85,18 @@ func newRunConfig(opts []RunOption) runConfig {
 		notNil(o == nil, "stage.Run: option")
 		o.applyRun(&c)
 	}
+	if c.budget.set() && !c.policy.goOn {
+		panic("penstock: stage.Run: MaxFailedShare and MaxFailedWindow need Continue or DeadLetter")
+	}
 	return c
+}
+
+// epochs makes what takes the run's checkpoints, or nil.
+func (c *runConfig) epochs() *epochs {
+	if c.store == nil {
+		return nil
+	}
+	return &epochs{store: c.store, every: cmp.Or(c.every, defaultEvery), accept: c.accept}
 }
 
 // allows reports whether the run goes on when so many items have failed.
@@ -80,10 +104,10 @@ func (p policy) allows(failed int64) bool {
 	return p.goOn && (p.max == 0 || failed <= int64(p.max))
 }
 
-// failure is what the run ends with when e was one too many.
-func (p policy) failure(e *ItemError) error {
+// failure is what the run ends with when e, the failed-th, was one too many.
+func (p policy) failure(e *ItemError, failed, items int64) error {
 	if !p.goOn {
 		return e
 	}
-	return fmt.Errorf("stage: more items failed than the limit of %d allows: %w", p.max, e)
+	return &BudgetError{Failed: failed, Items: items, Max: p.max, Err: e}
 }

@@ -2,9 +2,11 @@ package stage
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/penstock-go/penstock/internal/plan"
@@ -30,10 +32,18 @@ import (
 func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOption) (sum Summary, err error) {
 	notNil(sink == nil, "stage.Run: sink")
 	cfg := newRunConfig(opts)
+	if cfg.stop != nil && cfg.stop.Err() != nil {
+		return Summary{Stages: stagesOf(s.Plan(), nil)}, &StoppedError{Cause: context.Cause(cfg.stop)}
+	}
+	ctx, unbound := cfg.bound(ctx)
+	defer unbound()
 	r := &run[T]{
 		policy: cfg.policy,
+		budget: cfg.budget,
 		sink:   guardedSink[T]{sink},
 		log:    runLog{log: cfg.log},
+		epochs: cfg.epochs(),
+		stop:   cfg.stop,
 		err:    ErrGoexit, // until the loop has said otherwise: a Goexit must not commit
 	}
 	start := time.Now()
@@ -49,23 +59,68 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 		r.log.ended(&r.sum, r.err)
 		sum, err = r.sum, r.err
 	}()
+	defer r.finish(ctx)
 	defer r.closeWriter(ctx)
 	defer r.closeLetters(ctx)
 	defer r.closeStream()
 	err = r.open(ctx, s)
 	if err == nil {
-		err = r.loop(ctx)
+		err = r.drive(ctx)
 	}
-	r.err = causeOf(ctx, err)
+	r.err = cfg.stopped(causeOf(ctx, err), r.saved)
 	return r.sum, r.err
+}
+
+// drive runs the loop, with checkpoints if there are to be any.
+func (r *run[T]) drive(ctx context.Context) error {
+	if r.epochs == nil {
+		return r.loop(ctx)
+	}
+	run, stop := context.WithCancelCause(ctx)
+	var idle sync.WaitGroup
+	idle.Go(func() { r.epochs.idle(run, stop) })
+	err := r.loop(run)
+	if run.Err() != nil && ctx.Err() == nil {
+		err = context.Cause(run) // a checkpoint failed
+	}
+	stop(nil)
+	idle.Wait()
+	switch {
+	case err == nil:
+		return r.epochs.take(ctx)
+	case errors.Is(err, ErrStopped) && ctx.Err() == nil && r.epochs.whole(r.held):
+		if failed := r.epochs.take(ctx); failed != nil {
+			return failed
+		}
+		r.saved = true
+	}
+	return err
+}
+
+// counted are the counters of this run.
+func (r *run[T]) counted() map[string]int64 {
+	return map[string]int64{"written": r.sum.Written, "failed": r.sum.Failed, "dead-lettered": r.sum.DeadLettered}
+}
+
+// finish closes the store.
+func (r *run[T]) finish(ctx context.Context) {
+	if r.opened {
+		r.err = withClose(r.err, r.epochs.finish(ctx, r.err))
+	}
 }
 
 // run is a call of Run.
 type run[T any] struct {
 	policy   policy
+	budget   budget
 	sink     guardedSink[T]
 	log      runLog
 	registry plan.Registry
+	stop     context.Context //nolint:containedctx // of Shutdown; it is no call's
+	epochs   *epochs         // nil: there are no checkpoints
+	opened   bool            // the store is open
+	held     bool            // the last chunk was Partial
+	saved    bool            // a run that was stopped has its last checkpoint
 
 	p         Puller[T]
 	w         Writer[T]
@@ -76,20 +131,47 @@ type run[T any] struct {
 	out Chunk[Letter]
 	sum Summary
 	err error
+
+	tokens        []Token    // of the chunk that is written
+	failedBefore  int64      // items, in the runs that this one goes on from
+	writtenBefore int64      // as well
+	lastFailed    *ItemError // in this run
 }
 
 func (r *run[T]) open(ctx context.Context, s Stream[T]) (err error) {
+	if e := r.epochs; e != nil {
+		e.counted = r.counted
+		if err := e.open(ctx, s.Plan()); err != nil {
+			return err
+		}
+		r.opened = true
+		r.registry.Checkpoint = e.res
+	}
+	r.registry.Stop = r.stop //nolint:fatcontext // nothing is nested
 	// The registry is for those who open; what runs later is not part of it.
 	if r.p, err = s.Open(plan.WithRegistry(ctx, &r.registry)); err != nil {
 		return err
 	}
-	if r.w, err = r.sink.open(ctx); err != nil {
+	sinks := ctx
+	if r.epochs != nil {
+		sinks = plan.WithCheckpoint(ctx)
+	}
+	if r.w, err = r.sink.open(sinks, r.epochs.restore(false)); err != nil {
 		return err
 	}
 	if r.policy.letters != nil {
-		r.letters, err = r.letterSink().open(ctx)
+		if r.letters, err = r.letterSink().open(sinks, r.epochs.restore(true)); err != nil {
+			return err
+		}
 	}
-	return err
+	if e := r.epochs; e != nil {
+		if err := e.join(ctx, r.w, r.letters); err != nil {
+			return err
+		}
+		r.sum.Guarantee, r.sum.Resumed = e.guarantee(), e.from()
+		r.failedBefore, r.writtenBefore = e.before.Counters["failed"], e.before.Counters["written"]
+	}
+	return nil
 }
 
 func (r *run[T]) letterSink() guardedSink[Letter] { return guardedSink[Letter]{r.policy.letters} }
@@ -102,13 +184,11 @@ func (r *run[T]) loop(ctx context.Context) error {
 		}
 		end := r.p.Pull(ctx, &r.in, pc.ask())
 		pc.got(len(r.in.Items))
+		r.held = r.in.Partial
 		if end != nil && gaveUp(ctx, end) {
 			return end
 		}
-		stop, err := r.sort(ctx)
-		if err == nil {
-			err = r.write(ctx)
-		}
+		stop, err := r.deal(ctx)
 		switch {
 		case errors.Is(err, ErrEnough):
 			r.sum.Enough = true
@@ -118,11 +198,40 @@ func (r *run[T]) loop(ctx context.Context) error {
 		case stop != nil:
 			return stop
 		case end == io.EOF:
-			return nil
+			failed := r.failedBefore + r.sum.Failed
+			return r.budget.overall(r.lastFailed, failed, failed+r.writtenBefore+r.sum.Written)
 		case end != nil:
 			return end
 		}
 	}
+}
+
+// deal deals with the chunk. It holds the lock of the checkpoints meanwhile.
+func (r *run[T]) deal(ctx context.Context) (stop, err error) {
+	if r.epochs == nil {
+		return r.sortAndWrite(ctx)
+	}
+	select {
+	case r.epochs.lock <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-r.epochs.lock }()
+	// The sink may take the chunk apart.
+	r.tokens = append(r.tokens[:0], r.in.Tokens...)
+	partial, empty := r.in.Partial, r.in.Empty()
+	if stop, err = r.sortAndWrite(ctx); err != nil || stop != nil || empty {
+		return stop, err
+	}
+	return nil, r.epochs.wrote(ctx, r.tokens, partial)
+}
+
+func (r *run[T]) sortAndWrite(ctx context.Context) (stop, err error) {
+	stop, err = r.sort(ctx)
+	if err == nil {
+		err = r.write(ctx)
+	}
+	return stop, err
 }
 
 // sort takes the failed items out of the chunk, sends their letters, and cuts
@@ -133,12 +242,11 @@ func (r *run[T]) sort(ctx context.Context) (stop, err error) {
 	for _, e := range c.Errors {
 		r.sum.Failed++
 		r.log.failed(e)
-		if !r.policy.allows(r.sum.Failed) {
+		if stop = r.exceeded(e); stop != nil {
 			// What is left accounts for no range as a whole.
 			n := min(e.Before, len(c.Items))
 			clear(c.Items[n:])
 			c.Items, c.Offsets, c.Tokens = c.Items[:n], c.Offsets[:0], c.Tokens[:0]
-			stop = r.policy.failure(e)
 			break
 		}
 		if r.letters != nil {
@@ -157,6 +265,17 @@ func (r *run[T]) sort(ctx context.Context) (stop, err error) {
 	}
 	r.sum.DeadLettered += letters
 	return stop, nil
+}
+
+// exceeded is what the run ends with if e, which failed, is one too many.
+func (r *run[T]) exceeded(e *ItemError) error {
+	r.lastFailed = e
+	failed := r.failedBefore + r.sum.Failed
+	items := failed + r.writtenBefore + r.sum.Written + int64(e.Before)
+	if !r.policy.allows(failed) {
+		return r.policy.failure(e, failed, items)
+	}
+	return r.budget.failure(e, failed, items)
 }
 
 // write writes what is left of the chunk.
@@ -210,9 +329,9 @@ func (g guardedSink[T]) recovered(doing string, err *error) {
 
 var errNoWriter = errors.New("neither a writer nor an error was returned")
 
-func (g guardedSink[T]) open(ctx context.Context) (w Writer[T], err error) {
+func (g guardedSink[T]) open(ctx context.Context, restore json.RawMessage) (w Writer[T], err error) {
 	defer g.recovered("open", &err)
-	w, err = g.sink.Open(ctx, nil)
+	w, err = g.sink.Open(ctx, restore)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"encoding/json"
+	"errors"
 )
 
 // Sink is the plan of a place where items go. Building one opens nothing.
@@ -46,19 +47,30 @@ type Encoder[T any] interface {
 
 // Letter is an item that failed, as a dead-letter sink receives it.
 type Letter struct {
-	Stage  string   `json:"stage"`           // the stage that failed
-	Index  int64    `json:"index"`           // the item's index there, from 0
-	At     Position `json:"at"`              // where it came from
-	Input  any      `json:"input"`           // the item as it entered the stage
-	Reason string   `json:"reason"`          // the cause in words
-	Stack  string   `json:"stack,omitempty"` // the stack of a panic
-	Err    error    `json:"-"`               // the cause
+	Stage  string   `json:"stage"`  // the stage that failed
+	Index  int64    `json:"index"`  // the item's index there, from 0
+	At     Position `json:"at"`     // where it came from
+	Input  any      `json:"input"`  // the item as it entered the stage
+	Reason string   `json:"reason"` // the cause in words
+	// Attempts is how often the function was called, if Retry called it; 0 if not.
+	Attempts int    `json:"attempts,omitzero"`
+	Stack    string `json:"stack,omitempty"` // the stack of a panic
+	Err      error  `json:"-"`               // the cause
 }
 
 // newLetter makes the letter of a failed item.
 func newLetter(e *ItemError) Letter {
-	return Letter{
+	l := Letter{
 		Stage: e.Stage, Index: e.Index, At: e.At, Input: e.Input,
 		Reason: e.Err.Error(), Stack: string(e.Stack), Err: e.Err,
 	}
+	if r, ok := errors.AsType[*RetryError](e.Err); ok {
+		l.Attempts = r.Attempts
+	}
+	if l.Stack == "" { // a panic that was tried again
+		if p, ok := errors.AsType[*PanicError](e.Err); ok {
+			l.Stack = string(p.Stack)
+		}
+	}
+	return l
 }

@@ -69,7 +69,14 @@ func New[T any](name string, open func(context.Context) (Puller[T], error)) Stre
 		if err != nil {
 			return nil, err
 		}
-		return newGuard(p, m, false), nil
+		g := newGuard(p, m, false)
+		if r := plan.RegistryOf(ctx); r != nil {
+			g.stops.stop = r.Stop //nolint:fatcontext // nothing is nested
+		}
+		if err := enter(ctx, g); err != nil {
+			return nil, withClose(err, g.Close())
+		}
+		return g, nil
 	})
 }
 
@@ -83,7 +90,7 @@ func New[T any](name string, open func(context.Context) (Puller[T], error)) Stre
 // without a Stage to be its own. Through panics if open is nil.
 func Through[A, B any](name string, in Stream[A], open func(context.Context, Puller[A]) (Puller[B], error)) Stream[B] {
 	notNil(open == nil, "stage.Through: open")
-	return serial(name, "", in, func(ctx context.Context, up upstream[A]) (_ Puller[B], err error) {
+	s := serial(name, "", in, func(ctx context.Context, up upstream[A]) (_ Puller[B], err error) {
 		done := false
 		defer func() {
 			if !done { // also when open ended its goroutine
@@ -95,8 +102,14 @@ func Through[A, B any](name string, in Stream[A], open func(context.Context, Pul
 			return nil, err
 		}
 		done = true
-		return newGuard(p, up.m, true), nil
+		g := newGuard(p, up.m, true)
+		if err := keepState(ctx, up.m.Node, p); err != nil {
+			return nil, withClose(err, g.Close())
+		}
+		return g, nil
 	})
+	s.node.Foreign = true
+	return s
 }
 
 // Assemble makes a stream of a plan node and its open function. It is for the

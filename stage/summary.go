@@ -20,6 +20,12 @@ type Summary struct {
 	DeadLettered int64          // failed items that went to the dead-letter sink
 	Enough       bool           // the sink wanted no more before the stream had ended: see ErrEnough
 	Elapsed      time.Duration
+
+	// Guarantee is what a run with a checkpoint promises of its sink: ExactlyOnce or
+	// AtLeastOnce. Empty without a checkpoint.
+	Guarantee string
+	// Resumed says what the run went on from; nil if it began anew.
+	Resumed *Resumed
 }
 
 // StageSummary is what one stage of a run did. Items add up:

@@ -58,17 +58,31 @@ func sent[T any](m *plan.Meter, c *Chunk[T]) {
 	}
 }
 
+// keeps are the operators that have a state.
+var keeps = map[string]bool{ //nolint:gochecknoglobals // a constant
+	"Enumerate": true, "Scan": true, "Skip": true, "SkipWhile": true, "Take": true, "TakeWhile": true,
+}
+
 // serial makes a stream of an operator with one input. open gets the opened
 // input and owns it.
 func serial[A, B any](
 	op, detail string, in Stream[A], open func(context.Context, upstream[A]) (Puller[B], error),
 ) Stream[B] {
-	node := &plan.Node{Op: op, Kind: plan.Serial, Detail: detail, Inputs: []*plan.Node{in.Plan()}}
+	node := &plan.Node{Op: op, Kind: plan.Serial, Detail: detail, Inputs: []*plan.Node{in.Plan()}, Keeps: keeps[op]}
 	return Assemble(node, func(ctx context.Context, m *plan.Meter) (Puller[B], error) {
 		p, err := in.Open(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return open(ctx, upstream[A]{p: p, m: m})
+		out, err := open(ctx, upstream[A]{p: p, m: m})
+		if err != nil {
+			return nil, err
+		}
+		if _, guarded := out.(*guard[B]); !guarded { // Through has asked the one behind it
+			if err := keepState(ctx, m.Node, out); err != nil {
+				return nil, withClose(err, out.Close())
+			}
+		}
+		return out, nil
 	})
 }

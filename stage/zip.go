@@ -164,8 +164,13 @@ func (s *side[T]) fetch(ctx context.Context, max Limit) error {
 	return nil
 }
 
+// holds reports whether some of the side's chunk has not been handed on. Stages
+// ahead that keep a state have counted it.
+func (s *side[T]) holds() bool { return s.at < len(s.in.Items) || s.errs < len(s.in.Errors) }
+
 // hand counts the chunk that is handed on with err.
 func (z *zipping[A, B]) hand(into *Chunk[Pair[A, B]], err error) error {
+	into.Partial = z.a.holds() || z.b.holds() || z.a.in.Partial || z.b.in.Partial
 	sent(z.m, into)
 	return err
 }
@@ -178,8 +183,11 @@ func (z *zipping[A, B]) finish(into *Chunk[Pair[A, B]], end error) error {
 		into.Tokens = append(into.Tokens, z.b.in.Tokens...)
 	}
 	z.end = end
+	held := z.a.at < len(z.a.in.Items) || z.b.at < len(z.b.in.Items)
 	z.drop()
-	return z.hand(into, end)
+	err := z.hand(into, end)
+	into.Partial = into.Partial || held && end != io.EOF
+	return err
 }
 
 func (z *zipping[A, B]) drop() {

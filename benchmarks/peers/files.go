@@ -19,6 +19,8 @@ type fileCase struct {
 	own   []string // our process, if it is no job of filesjob
 	means bool     // the answer is made of means: ten times as much gives the same
 	once  bool     // it takes too long to be done with ten times as much
+
+	repeat int // how often the input is named; 0: once
 }
 
 // rival is another process, and what must be shown beside it.

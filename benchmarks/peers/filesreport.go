@@ -31,12 +31,12 @@ func (r *fileRow) judge(what string, got, limit float64) {
 	r.Bound, r.Met = fmt.Sprintf("%s (%.3g)", what, got), &met
 }
 
-func (p *printer) filesHead() error {
+func (p *printer) filesHead(suite string) error {
 	if p.json {
 		return nil
 	}
 	p.said = map[string]bool{}
-	return p.fileLine("suite files", "impl", "seconds", "MB/s", "peak MB", "ours /", "must show (measured), notes")
+	return p.fileLine("suite "+suite, "impl", "seconds", "MB/s", "peak MB", "ours /", "must show (measured), notes")
 }
 
 func (p *printer) fileRows(rows []*fileRow) error {

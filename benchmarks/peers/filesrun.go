@@ -41,7 +41,7 @@ func runFiles(ctx context.Context, set settings, cases *regexp.Regexp, p *printe
 	if tools.noDuck != "" {
 		fmt.Fprintf(stderr, "peers: files: duckdb is not measured: %s\n", tools.noDuck)
 	}
-	if err := p.filesHead(); err != nil {
+	if err := p.filesHead("files"); err != nil {
 		return 0, err
 	}
 	for _, c := range fileCases(tools) {
@@ -86,7 +86,7 @@ func measureFiles(ctx context.Context, c fileCase, tools fileTools, set settings
 			f.absent, f.row.Note = true, "not measured: "+why
 		}
 	}
-	m := fileMeasure{c: c, tools: tools}
+	m := fileMeasure{c: c, tools: tools, times: max(1, c.repeat)}
 	for round := range set.rounds {
 		for i := range field {
 			f := field[(i+round)%len(field)]
@@ -127,7 +127,7 @@ func (f *fileRunner) missing(tools fileTools) string {
 type fileMeasure struct {
 	c      fileCase
 	tools  fileTools
-	times  int // how often the input is named; 0: once
+	times  int // how often the input is named
 	answer string
 	of     string // whose answer it is
 }
@@ -166,7 +166,7 @@ func (m *fileMeasure) argv(f *fileRunner, out string) []string {
 	in := filepath.Join(m.tools.dir, m.c.input)
 	for _, arg := range f.argv {
 		if arg == "{in}" {
-			for range max(1, m.times) {
+			for range m.times {
 				argv = append(argv, in)
 			}
 			continue
@@ -180,7 +180,7 @@ func (m *fileMeasure) argv(f *fileRunner, out string) []string {
 // much is another one, unless it is made of means.
 func (m *fileMeasure) check(ctx context.Context, f *fileRunner, out, said string) error {
 	answer, err := m.answerOf(ctx, f, out, said)
-	if err != nil || m.times > 1 && !m.c.means {
+	if err != nil || m.times == 10 && !m.c.means {
 		return err
 	}
 	if m.of == "" {
@@ -266,7 +266,7 @@ func (m *fileMeasure) rows(field []*fileRunner, quick bool) ([]*fileRow, error) 
 		if f.absent {
 			continue
 		}
-		bytes := float64(info.Size())
+		bytes := float64(info.Size()) * float64(max(1, m.c.repeat))
 		if f.name == tenTimes {
 			bytes *= 10
 		}

@@ -38,6 +38,7 @@ var suites = []suite{
 	{name: "memory", columns: []column{peakColumn, liveColumn}, open: calibrated(memory)},
 	{name: "python", columns: []column{chunkColumn, peerColumn, startupColumn}, open: openPython},
 	{name: "files", apart: true, run: runFiles},
+	{name: "delivery", apart: true, run: runDelivery},
 }
 
 // allSuites is the name under which they run one after another.

@@ -31,6 +31,9 @@ type Table struct {
 // upper half.
 type Field uint64
 
+// FieldOf is the field with that start and end.
+func FieldOf(start, end int) Field { return field(start, end) }
+
 func field(start, end int) Field { return Field(uint32(start)) | Field(end)<<32 }
 
 // Start is where the field begins.

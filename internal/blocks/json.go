@@ -86,6 +86,25 @@ func (s *JSON) end(data []byte) int {
 	return -1
 }
 
+// resume begins with a record that is not the first, at the second byte of the
+// seam: at its comma, or at the element behind that, where a part of a block began.
+// It returns how many bytes at the seam's end the record has, 0 if none can begin
+// there. What was between the comma and the element becomes the comma.
+func (s *JSON) resume(seam *[2]byte) int {
+	s.next(0)
+	switch {
+	case seam[1] == ',':
+		return 1
+	case spaceJSON(seam[1]):
+		seam[1] = ','
+		return 1
+	case seam[0] == ',' || spaceJSON(seam[0]):
+		seam[0] = ','
+		return 2
+	}
+	return 0
+}
+
 // Skip implements Splitter.
 func (s *JSON) Skip(data []byte) (n int, ended bool) {
 	if end := s.end(data); end >= 0 {

@@ -104,6 +104,31 @@ func (r *Reader) Reset(read ReadFunc, live bool) {
 // Begin says that the input, which was just set, begins offset bytes into a file.
 func (r *Reader) Begin(offset int64) { r.offset, r.begun, r.handed = offset, true, true }
 
+// ErrNoRecord says that no record begins where reading is to go on.
+var ErrNoRecord = errors.New("no record begins here")
+
+// Resume says that the input, which was just set, is to be read from a record that
+// begins offset bytes into a file, more than none. The bytes before and at the
+// offset were read from it. first says that it is the first record of all.
+func (r *Reader) Resume(offset int64, seam [2]byte, first bool) error {
+	n := 1 // bytes of the seam that the splitter is to see
+	switch split, ok := r.split.(*JSON); {
+	case ok && !first:
+		if n = split.resume(&seam); n == 0 {
+			return ErrNoRecord
+		}
+	case offset == int64(len(bom)) && seam[0] == bom[2]:
+	case ok || seam[0] != '\n':
+		return ErrNoRecord
+	}
+	if len(r.buf) < minRead {
+		r.buf = r.memory.get(minRead)
+	}
+	r.start, r.end = 0, copy(r.buf, seam[len(seam)-n:])
+	r.offset, r.begun = offset+1-int64(n), true
+	return nil
+}
+
 // Until makes Next return io.EOF before a record that begins more than offset
 // bytes into the input. The first record of a file begins at 0, also behind a byte
 // order mark.

@@ -41,6 +41,14 @@ type Counted struct {
 // block must come counted.
 func NewTally(count func([]byte) int64) *Tally { return &Tally{count: count} }
 
+// Begin begins with the block that has so many records before it in all parts, and
+// record of them in its own.
+func (t *Tally) Begin(first int64, part int32, record int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total, t.part, t.record = first, part, record
+}
+
 // Count is how many records a block of whole ones holds.
 func (t *Tally) Count(block []byte) int64 { return t.count(block) }
 

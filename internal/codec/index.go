@@ -54,6 +54,16 @@ func Boundaries(ctx context.Context, file io.ReaderAt, size int64) (starts []Bou
 	return starts, false, err
 }
 
+// FormatOf is the compression of a file of size bytes: "none", "gzip" or "zstd".
+func FormatOf(file io.ReaderAt, size int64) (string, error) {
+	head := make([]byte, min(4, size))
+	if err := readAt(file, head, 0); err != nil || len(head) == 0 {
+		return "none", err
+	}
+	k, _ := match(string(head))
+	return [...]string{plain: "none", gz: "gzip", zst: "zstd"}[k], nil
+}
+
 // withStart appends a frame's start, unless nothing was decompressed since the
 // last.
 func withStart(starts []Boundary, next Boundary) []Boundary {

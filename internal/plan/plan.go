@@ -28,6 +28,11 @@ type Node struct {
 	Kind   Kind
 	Detail string // what else Describe says, such as "4 workers, ordered"
 	Inputs []*Node
+	// Keeps says that the operator has a state that a checkpoint must hold.
+	Keeps bool
+	// Foreign says that the operator is a third party's, of which only its puller
+	// knows whether it has one.
+	Foreign bool
 }
 
 // Label is the name that errors and counters carry.
@@ -70,6 +75,12 @@ func (m *Meter) Settle() {
 // Registry collects the meters of one run in the order in which their nodes
 // were opened.
 type Registry struct {
+	// Checkpoint is what a run with a checkpoint shares with the nodes that are
+	// opened; nil in others. It is package stage's.
+	Checkpoint any
+	// Stop, if there is one, ends when the sources are not to be pulled any more.
+	Stop context.Context //nolint:containedctx // it is no call's
+
 	mu     sync.Mutex
 	meters []*Meter
 }
@@ -97,6 +108,23 @@ func WithRegistryOf(ctx, from context.Context) context.Context {
 		return ctx
 	}
 	return WithRegistry(ctx, r)
+}
+
+type checkpointKey struct{}
+
+// WithCheckpoint returns a context that says that the run has a checkpoint, for a
+// sink that is opened.
+func WithCheckpoint(ctx context.Context) context.Context {
+	return context.WithValue(ctx, checkpointKey{}, true)
+}
+
+// HasCheckpoint reports whether ctx says so.
+func HasCheckpoint(ctx context.Context) bool { return ctx.Value(checkpointKey{}) != nil }
+
+// RegistryOf returns the registry that ctx carries, or nil.
+func RegistryOf(ctx context.Context) *Registry {
+	r, _ := ctx.Value(registryKey{}).(*Registry)
+	return r
 }
 
 // NewMeter returns the meter of a node that is being opened and registers it

@@ -50,12 +50,18 @@ type sink[T any] struct {
 // String is what logs call the sink.
 func (s *sink[T]) String() string { return "parquet.Sink(" + s.path + ")" }
 
-var errNoResume = errors.New("this sink cannot resume a run that was cut off")
+var (
+	errNoResume     = errors.New("this sink cannot resume a run that was cut off")
+	errNoCheckpoint = errors.New("a Parquet file is published as a whole at the end, and cannot take part in a run with a checkpoint yet")
+)
 
 // Open implements stage.Sink.
-func (s *sink[T]) Open(_ context.Context, restore json.RawMessage) (stage.Writer[T], error) {
+func (s *sink[T]) Open(ctx context.Context, restore json.RawMessage) (stage.Writer[T], error) {
 	if len(restore) > 0 {
 		return nil, fmt.Errorf("sink: %v: %w", s, errNoResume)
+	}
+	if stage.Checkpointed(ctx) {
+		return nil, fmt.Errorf("sink: %s: %w", s.path, errNoCheckpoint)
 	}
 	out, err := atomicfile.Create(s.path, nil)
 	if err != nil {

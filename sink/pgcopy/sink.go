@@ -102,13 +102,21 @@ type plan[T any] struct {
 // String is what logs call the sink.
 func (p plan[T]) String() string { return "pgcopy(" + p.table + ")" }
 
-var errNoResume = errors.New("this sink cannot resume a run that was cut off")
+var (
+	errNoResume     = errors.New("this sink cannot resume a run that was cut off")
+	errNoCheckpoint = errors.New("it cannot take part in a run with a checkpoint yet: use sink.SQL with a checkpoint.Table")
+)
 
 // Open implements stage.Sink.
 func (p plan[T]) Open(ctx context.Context, restore json.RawMessage) (stage.Writer[T], error) {
 	w := &writer[T]{plan: p}
-	err := errNoResume
-	if len(restore) == 0 {
+	var err error
+	switch {
+	case len(restore) > 0:
+		err = errNoResume
+	case stage.Checkpointed(ctx):
+		err = errNoCheckpoint
+	default:
 		err = w.open(ctx)
 	}
 	if err != nil {

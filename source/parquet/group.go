@@ -254,12 +254,19 @@ func (g *group) close() error {
 	return g.readers.close()
 }
 
-// newGroup prepares to read the columns of a row group; nothing is read yet.
-func (o *file) newGroup(index int, first int64, columns []int, direct bool) (*group, error) {
+// newGroup prepares to read the columns of a row group, no row of the file before
+// row from; nothing is read yet.
+func (o *file) newGroup(index int, first, from int64, columns []int, direct bool) (*group, error) {
 	g := &group{index: index, first: first, rows: o.meta.RowGroups[index].NumRows}
 	var err error
-	if g.spans, err = o.matching(index); err != nil || len(g.spans) == 0 {
+	if g.spans, err = o.matching(index); err != nil {
 		return g, err
+	}
+	if from > first {
+		g.spans = without(g.spans, span{0, from - first})
+	}
+	if len(g.spans) == 0 {
+		return g, nil
 	}
 	for _, s := range g.spans {
 		g.left.Add(s.to - s.from)

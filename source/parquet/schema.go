@@ -198,3 +198,16 @@ func (s *shape) structs(items []unsafe.Pointer) unsafe.Pointer {
 
 // base is where the first of the items is.
 func base[T any](items []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(items)) }
+
+// columnTypes are the columns of T by name, and the types that it has for them.
+func (s *shape) columnTypes() map[string]string {
+	types := make(map[string]string, len(s.paths))
+	for _, path := range s.paths {
+		text := ""
+		if leaf, ok := s.schema.Lookup(path...); ok {
+			text = leaf.Node.Type().String()
+		}
+		types[dotted(path)] = text
+	}
+	return types
+}

@@ -102,6 +102,7 @@ type puller[T any] struct {
 	group int   // the row group that it is in
 	span  int   // of that group's
 	start int64 // rows of the file before the group
+	from  int64 // the first row that is wanted of the file that a run goes on in
 
 	mu      sync.Mutex
 	closing error // of a file that a worker closed
@@ -129,6 +130,7 @@ func (p *puller[T]) Pull(ctx context.Context, into *stage.Chunk[T], limit stage.
 				return fileError(o.path, err)
 			}
 			p.part++
+			p.from = 0
 			p.row, p.group, p.span, p.start = 0, 0, 0, 0
 			continue
 		}
@@ -193,7 +195,7 @@ func (p *puller[T]) enter(o *opened) error {
 	if o.groups[p.group].Load() != nil {
 		return nil
 	}
-	g, err := o.newGroup(p.group, p.start, o.plan.columns, o.plan.setters != nil)
+	g, err := o.newGroup(p.group, p.start, p.from, o.plan.columns, o.plan.setters != nil)
 	if err != nil {
 		return located(context.Background(), o.path, p.group, 0, err)
 	}

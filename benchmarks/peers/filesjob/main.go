@@ -36,6 +36,11 @@ var tasks = map[string]func(context.Context, task) error{
 	"csv/struct by hand":    csvStructByHand,
 	"csv-to-sqlite by hand": csvToSQLiteByHand,
 
+	"csv-to-file":            deliverCheckpointed,
+	"csv-to-file without":    deliverAtEnd,
+	"csv-to-file, crashing":  deliverCrash,
+	"csv-to-file, once more": deliverResume,
+
 	"generate":     generate,
 	"look parquet": lookParquet,
 	"look sqlite":  lookSQLite,

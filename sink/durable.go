@@ -1,0 +1,265 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/penstock-go/penstock/internal/fsys"
+	"github.com/penstock-go/penstock/stage"
+)
+
+// durableFile is the output of a run with a checkpoint, or one that is appended
+// to: what a checkpoint speaks of stays when the run fails or is killed, and is
+// what the next one goes on from.
+//
+// A file that is replaced as a whole is written under another name in its folder,
+// which takes its name at the end. A file that is appended to is written in place
+// and cut back to what is done.
+type durableFile struct {
+	fs      fsys.FS
+	path    string // as the user names it
+	target  string // links resolved
+	name    string // where it is written: target, if it is appended to
+	f       fsys.File
+	size    int64
+	start   int64 // what was there before
+	kept    bool  // a checkpoint speaks of it
+	done    bool
+	public  bool // an earlier run has put it in its place
+	without lack // of tests
+}
+
+// lack is what a test takes out, to see that it is needed.
+type lack struct{ sync, cut bool }
+
+// fileState is what a checkpoint holds of a file.
+type fileState struct {
+	Path   string `json:"path"`
+	Name   string `json:"name"` // where it is written, in the same folder
+	Bytes  int64  `json:"bytes"`
+	Append bool   `json:"append,omitzero"`
+	Begun  bool   `json:"begun,omitzero"` // it has its header, if it is to have one
+	Items  int64  `json:"items,omitzero"`
+}
+
+var errNotRegular = errors.New("not a regular file: a run with a checkpoint cannot write it, and nothing can be appended to it")
+
+// targetOf is where a path leads to.
+func targetOf(files fsys.FS, path string) (target string, mode fs.FileMode, size int64, exists bool, err error) {
+	info, err := files.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return path, 0o644, 0, false, nil
+	case err != nil:
+		return "", 0, 0, false, err
+	case info.IsDir():
+		return "", 0, 0, false, syscall.EISDIR
+	case !info.Mode().IsRegular():
+		return "", 0, 0, false, errNotRegular
+	}
+	if _, onDisk := files.(fsys.OS); onDisk {
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return "", 0, 0, false, err
+		}
+	}
+	return path, info.Mode().Perm(), info.Size(), true, nil
+}
+
+// createDurable begins a file anew.
+func createDurable(ctx context.Context, path string, o *fileOptions) (*durableFile, error) {
+	files := fsys.Of(ctx)
+	target, mode, size, _, err := targetOf(files, path)
+	if err != nil {
+		return nil, err
+	}
+	d := &durableFile{fs: files, path: path, target: target, without: o.without}
+	if o.appends {
+		d.name, d.size, d.start = target, size, size
+		d.f, err = files.OpenFile(target, os.O_WRONLY|os.O_CREATE, mode)
+		if err == nil {
+			_, err = d.f.Seek(size, io.SeekStart)
+		}
+		return d, err
+	}
+	// Always the same name: a run that is killed before its first checkpoint leaves
+	// a file that nobody knows of, and the next one takes it.
+	dir, base := filepath.Split(target)
+	d.name = filepath.Join(dir, fmt.Sprintf(".%.200s.unfinished", base))
+	d.f, err = files.OpenFile(d.name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	return d, err
+}
+
+// reopenDurable goes on with the file that a checkpoint speaks of.
+func reopenDurable(ctx context.Context, path string, o *fileOptions, s fileState) (*durableFile, error) {
+	switch {
+	case s.Path != path:
+		return nil, fmt.Errorf("the checkpoint is of a run that wrote %s", s.Path)
+	case s.Append != o.appends:
+		return nil, errors.New("the checkpoint is of a run that replaced the file, or appended to it, and this one does the other")
+	}
+	files := fsys.Of(ctx)
+	target, _, size, exists, err := targetOf(files, path)
+	if err != nil {
+		return nil, err
+	}
+	d := &durableFile{fs: files, path: path, target: target, name: target, size: s.Bytes, kept: true, without: o.without}
+	if !o.appends {
+		d.name = filepath.Join(filepath.Dir(target), s.Name)
+	}
+	info, err := files.Stat(d.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !o.appends && exists && size == s.Bytes:
+		d.public, d.done = true, true // the run before has ended but for the note of it
+		return d, nil
+	case err != nil:
+		return nil, fmt.Errorf("what the run before has written: %w", err)
+	case info.Size() < s.Bytes:
+		return nil, fmt.Errorf("what the run before has written, %s, has %d bytes, and had %d", d.name, info.Size(), s.Bytes)
+	}
+	if d.f, err = files.OpenFile(d.name, os.O_WRONLY, 0); err != nil {
+		return nil, err
+	}
+	if !d.without.cut {
+		err = d.f.Truncate(s.Bytes)
+	}
+	if err == nil {
+		_, err = d.f.Seek(s.Bytes, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.f.Close())
+	}
+	return d, nil
+}
+
+var errPublished = errors.New("an earlier run has finished the file")
+
+// Write implements io.Writer.
+func (d *durableFile) Write(b []byte) (int, error) {
+	if d.public {
+		return 0, errPublished
+	}
+	n, err := d.f.Write(b)
+	d.size += int64(n)
+	return n, err
+}
+
+func (d *durableFile) next() (io.Writer, error) { return d, nil }
+func (*durableFile) finish() error              { return nil }
+
+// prepare makes what was written last.
+func (d *durableFile) prepare() (fileState, error) {
+	if !d.done && !d.without.sync {
+		if err := d.f.Sync(); err != nil {
+			return fileState{}, err
+		}
+		if !d.kept { // its name must last too
+			if err := d.fs.SyncDir(filepath.Dir(d.name)); err != nil {
+				return fileState{}, err
+			}
+		}
+	}
+	d.kept = true
+	return fileState{Path: d.path, Name: filepath.Base(d.name), Bytes: d.size, Append: d.name == d.target}, nil
+}
+
+// Commit puts the file in its place.
+func (d *durableFile) Commit() error {
+	if d.done {
+		return nil
+	}
+	d.done = true
+	err := d.f.Sync()
+	if err = errors.Join(err, d.f.Close()); err != nil {
+		return errors.Join(err, d.drop())
+	}
+	if d.name != d.target {
+		if err := d.fs.Rename(d.name, d.target); err != nil {
+			return errors.Join(err, d.drop())
+		}
+	}
+	return d.fs.SyncDir(filepath.Dir(d.target))
+}
+
+// Abort leaves the old file, and what a checkpoint speaks of.
+func (d *durableFile) Abort() error {
+	if d.done {
+		return nil
+	}
+	d.done = true
+	var err error
+	if !d.kept && d.name == d.target {
+		err = d.f.Truncate(d.start)
+	}
+	return errors.Join(err, d.f.Close(), d.drop())
+}
+
+// drop removes the temporary file that no checkpoint speaks of.
+func (d *durableFile) drop() error {
+	if d.kept {
+		return nil
+	}
+	if d.name == d.target {
+		if d.start > 0 {
+			return nil
+		}
+	}
+	if err := d.fs.Remove(d.name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+var errSplitResume = errors.New("files that are split by size or by key cannot take part in a run with a checkpoint")
+
+// prepare makes what was written last and returns what to go on from. The first
+// time nothing was written.
+func (w *fileWriter) prepare(format stage.Format, items int64) (json.RawMessage, error) {
+	d, ok := w.files.(*durableFile)
+	if !ok {
+		if w.maxBytes > 0 {
+			return nil, errSplitResume
+		}
+		return nil, errors.New("it was opened for a run without a checkpoint")
+	}
+	if !w.any && format != nil && d.kept { // the header, when there is a checkpoint to cut it back to
+		if err := w.begin(format); err != nil {
+			return nil, err
+		}
+	}
+	if w.body != nil { // what follows is another gzip member or zstd frame
+		if err := w.end(); err != nil {
+			return nil, err
+		}
+	}
+	state, err := d.prepare()
+	if err != nil {
+		return nil, err
+	}
+	state.Begun, state.Items = w.any, items
+	return json.Marshal(state)
+}
+
+// restoreFile opens the output of a run that goes on.
+func restoreFile(ctx context.Context, path string, o *fileOptions, restore json.RawMessage) (w *fileWriter, items int64, err error) {
+	if o.maxBytes > 0 {
+		return nil, 0, errSplitResume
+	}
+	var s fileState
+	if err := json.Unmarshal(restore, &s); err != nil {
+		return nil, 0, fmt.Errorf("the checkpoint's state: %w", err)
+	}
+	d, err := reopenDurable(ctx, path, o, s)
+	if err != nil {
+		return nil, 0, err
+	}
+	w = newFileWriter(path, o, d)
+	w.any = s.Begun
+	return w, s.Items, nil
+}

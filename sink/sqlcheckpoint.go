@@ -1,0 +1,83 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/penstock-go/penstock/checkpoint"
+)
+
+// Join implements stage.Transactor: a checkpoint.Table of the same database is
+// saved in the transactions of the rows.
+func (w *sqlWriter[T]) Join(_ context.Context, store checkpoint.Store) (bool, error) {
+	table, ok := store.(*checkpoint.Table)
+	if !ok || !table.In(w.db) {
+		return false, nil
+	}
+	w.states = table
+	return true, nil
+}
+
+// Flush implements stage.Flusher: rows that wait for their batch are committed, or,
+// with the checkpoint in the same database, left to CommitWith.
+func (w *sqlWriter[T]) Flush(ctx context.Context) error {
+	if w.failed == nil && w.states == nil {
+		if err := w.flush(ctx); err != nil {
+			w.failed = fmt.Errorf("sink: %s: %w", w.table, err)
+		}
+	}
+	return w.failed
+}
+
+// begin begins the transaction of the next checkpoint, unless there is one. It
+// outlives the context of the write that begins it: Close ends it.
+func (w *sqlWriter[T]) begin(ctx context.Context) (err error) {
+	if w.tx == nil {
+		w.tx, err = w.db.BeginTx(context.WithoutCancel(ctx), nil)
+	}
+	return err
+}
+
+// verifying is how long it may take to find out whether a commit came through.
+const verifying = 30 * time.Second
+
+// CommitWith implements stage.Transactor.
+func (w *sqlWriter[T]) CommitWith(ctx context.Context, state checkpoint.State) error {
+	if w.failed == nil {
+		if err := w.commitWith(ctx, state); err != nil {
+			w.failed = fmt.Errorf("sink: %s: %w", w.table, err)
+		}
+	}
+	return w.failed
+}
+
+func (w *sqlWriter[T]) commitWith(ctx context.Context, state checkpoint.State) error {
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	if err := w.begin(ctx); err != nil {
+		return err
+	}
+	if err := w.states.SaveIn(ctx, w.tx, state); err != nil {
+		return err // Close rolls back
+	}
+	tx := w.tx
+	w.tx = nil
+	err := tx.Commit()
+	if err == nil {
+		return nil
+	}
+	// The reply may have been lost, and not the commit.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verifying)
+	defer cancel()
+	there, verr := w.states.Verify(ctx, state.Epoch)
+	switch {
+	case verr != nil:
+		return errors.Join(fmt.Errorf("at the commit: %w", err), fmt.Errorf("whether it came through: %w", verr))
+	case !there:
+		return fmt.Errorf("at the commit: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// RateLimit is fn, called no more often than perSecond times a second, with up to
+// burst calls at once after a pause: a stage function for Map and for every verb of
+// package pool. It is the token bucket of golang.org/x/time/rate, full at first. All
+// calls of the function that RateLimit returns share it: the workers of a pool,
+// several streams, and runs that follow each other. How long calls take does not
+// matter, nor whether they fail.
+//
+// A call waits for its turn under the caller's context, and other calls on a pool
+// have the worker meanwhile. If the context ends, the call fails with its cause, fn is not
+// called, and the turn is given back as far as nobody has queued behind it. If the
+// context has a deadline before its turn, it fails at once, with an error that wraps
+// context.DeadlineExceeded. See Retry for how to compose it.
+//
+// RateLimit panics if fn is nil, perSecond is not a positive number or burst is less
+// than 1.
+func RateLimit[A, B any](fn func(context.Context, A) (B, error), perSecond float64, burst int) func(context.Context, A) (B, error) {
+	notNil(fn == nil, "stage.RateLimit: fn")
+	if !(perSecond > 0) || math.IsInf(perSecond, 1) {
+		panic(fmt.Sprintf("penstock: stage.RateLimit: perSecond is %v, want a number above 0", perSecond))
+	}
+	notBelow(1, burst, "stage.RateLimit: burst")
+	limiter := rate.NewLimiter(rate.Limit(perSecond), burst)
+	return func(ctx context.Context, a A) (B, error) {
+		if !limiter.Allow() {
+			if err := turn(ctx, limiter); err != nil {
+				var none B
+				return none, err
+			}
+		}
+		return fn(ctx, a)
+	}
+}
+
+// turn waits for a call's turn.
+func turn(ctx context.Context, limiter *rate.Limiter) error {
+	now := time.Now()
+	r := limiter.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && deadline.Before(now.Add(wait)) {
+		r.CancelAt(now)
+		return fmt.Errorf("rate limit: the turn is in %v, the context ends before: %w", round(wait), context.DeadlineExceeded)
+	}
+	if err := pause(ctx, wait); err != nil {
+		r.Cancel()
+		return fmt.Errorf("rate limit: %w", err)
+	}
+	return nil
+}
