@@ -32,7 +32,7 @@ func runDelivery(ctx context.Context, set settings, cases *regexp.Regexp, p *pri
 		c := fileCase{
 			name: cost, input: plainFile, repeat: 3, out: ".ndjson", most: mostMB, once: true,
 			rival: []rival{{
-				name: "penstock, one sync at the end", argv: []string{tools.job, "csv-to-file without", "{out}", "{in}"}, limit: 1.1,
+				name: "penstock, one sync at the end", argv: []string{tools.job, "csv-to-file without", "{out}", inputArg}, limit: 1.1,
 			}},
 		}
 		rows, err := measureFiles(ctx, c, tools, set)

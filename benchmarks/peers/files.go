@@ -33,6 +33,9 @@ type rival struct {
 	note  string
 }
 
+// inputArg stands for the input in a command.
+const inputArg = "{in}"
+
 // The most memory that our process may have, in MB of 1,000,000 bytes.
 const (
 	mostMB        = 96
@@ -65,7 +68,7 @@ func fileCases(tools fileTools) []fileCase {
 		return rival{name: "duckdb", argv: []string{tools.duck, sql}, limit: limit, note: note}
 	}
 	byHand := func(name, job string, limit float64) rival {
-		return rival{name: name, argv: []string{tools.job, job, "{out}", "{in}"}, limit: limit}
+		return rival{name: name, argv: []string{tools.job, job, "{out}", inputArg}, limit: limit}
 	}
 	tool := func(limit float64, name string, argv ...string) rival {
 		return rival{name: name, needs: argv[0], argv: argv, limit: limit}
@@ -83,13 +86,13 @@ func fileCases(tools fileTools) []fileCase {
 		}
 	}
 	return []fileCase{
-		{name: "lines/count", input: plainFile, most: mostMB, rival: []rival{tool(3, "wc", "wc", "-l", "{in}")}},
+		{name: "lines/count", input: plainFile, most: mostMB, rival: []rival{tool(3, "wc", "wc", "-l", inputArg)}},
 		{name: groupby, input: plainFile, most: mostMB, means: true, rival: []rival{
 			duck(duckGroup, 0.6, ""),
-			tool(0.2, "mawk", "mawk", awkMean, "{in}"),
+			tool(0.2, "mawk", "mawk", awkMean, inputArg),
 			shell(0, "parallel mawk", "parallel", inParallel+`-q mawk '`+awkPart+`' | mawk '`+awkMerge+`'`),
 			tool(0.05, "mlr", "mlr", "--icsv", "--ocsv", "--headerless-csv-output",
-				"stats1", "-a", "mean", "-f", "delay", "-g", "origin", "{in}"),
+				"stats1", "-a", "mean", "-f", "delay", "-g", "origin", inputArg),
 		}},
 		{name: "csv-quoted/groupby", job: groupby, means: true, input: "quoted.csv", most: mostMB, rival: []rival{
 			duck(duckGroup, 1.2, ""),
@@ -98,14 +101,14 @@ func fileCases(tools fileTools) []fileCase {
 		{name: "ndjson/filter", input: "flights.ndjson", out: ".ndjson", most: mostMB, rival: jsonRivals(2, 0.1)},
 		{name: "ndjson/struct", input: "flights.ndjson", out: ".ndjson", most: mostMB, rival: jsonRivals(4, 0)},
 		{name: "zstd/groupby", job: groupby, means: true, input: "flights.csv.zst", size: plainFile, most: mostMB, rival: []rival{
-			unpacks(0, "zstd", "zstd", "-dcq", "{in}"),
+			unpacks(0, "zstd", "zstd", "-dcq", inputArg),
 			{name: plainGroup, argv: []string{tools.job, groupby, "", filepath.Join(tools.dir, plainFile)}},
 		}},
 		{name: "zstd-frames/groupby", job: groupby, means: true, input: "frames.csv.zst", size: plainFile, most: mostMB, rival: []rival{
-			unpacks(0.9, "zstd", "zstd", "-dcq", "{in}"),
+			unpacks(0.9, "zstd", "zstd", "-dcq", inputArg),
 		}},
 		{name: "gzip/groupby", job: groupby, means: true, input: "flights.csv.gz", size: plainFile, most: mostMB, rival: []rival{
-			unpacks(0, "pigz", "pigz", "-dcp2", "{in}"),
+			unpacks(0, "pigz", "pigz", "-dcp2", inputArg),
 		}},
 		{
 			name: "csv-to-parquet", input: plainFile, out: ".parquet", look: "look parquet", most: mostParquetMB,
@@ -113,7 +116,7 @@ func fileCases(tools fileTools) []fileCase {
 		},
 		{
 			name: "csv-to-sqlite", input: "small.csv", out: ".db", look: "look sqlite", most: mostMB, once: true,
-			own:   []string{tools.flights, "-out", "{out}", "-workers", "2", "{in}"},
+			own:   []string{tools.flights, "-out", "{out}", "-workers", "2", inputArg},
 			rival: []rival{byHand("by hand", "csv-to-sqlite by hand", 1)},
 		},
 	}

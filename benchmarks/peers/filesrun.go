@@ -73,7 +73,7 @@ type fileRunner struct {
 func measureFiles(ctx context.Context, c fileCase, tools fileTools, set settings) ([]*fileRow, error) {
 	own := c.own
 	if own == nil {
-		own = []string{tools.job, cmp.Or(c.job, c.name), "{out}", "{in}"}
+		own = []string{tools.job, cmp.Or(c.job, c.name), "{out}", inputArg}
 	}
 	field := []*fileRunner{{rival: rival{name: ourName, argv: own}}}
 	for _, r := range c.rival {
@@ -165,13 +165,13 @@ func (m *fileMeasure) argv(f *fileRunner, out string) []string {
 	var argv []string
 	in := filepath.Join(m.tools.dir, m.c.input)
 	for _, arg := range f.argv {
-		if arg == "{in}" {
+		if arg == inputArg {
 			for range m.times {
 				argv = append(argv, in)
 			}
 			continue
 		}
-		argv = append(argv, strings.NewReplacer("{in}", in, "{out}", out).Replace(arg))
+		argv = append(argv, strings.NewReplacer(inputArg, in, "{out}", out).Replace(arg))
 	}
 	return argv
 }
