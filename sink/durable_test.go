@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -129,6 +130,36 @@ func TestRestoredFileIsCutBack(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, string(got))
 	}
+}
+
+// Letters, too, are there once, however often the job was started.
+func TestDeadLettersOfRunsThatGoOn(t *testing.T) {
+	dir := t.TempDir()
+	out, letters := filepath.Join(dir, "out.csv"), filepath.Join(dir, "letters.ndjson")
+	for runs := 0; ; runs++ {
+		require.Less(t, runs, 50)
+		rows := stage.Map(source.Range(0, 100), func(_ context.Context, v int) (small, error) {
+			if v%10 == 3 {
+				return small{}, errBoom
+			}
+			return small{v}, nil
+		})
+		_, err := stage.Run(t.Context(), rows, CSV[small](out), stage.DeadLetter(DeadLetters(letters), 4*runs+4),
+			stage.Checkpoint(checkpoint.File(filepath.Join(dir, "job")), 1))
+		if err == nil {
+			require.Equal(t, 2, runs, "the limit is for all runs together")
+			break
+		}
+		require.ErrorIs(t, err, errBoom)
+		require.NoFileExists(t, letters)
+	}
+	text, err := os.ReadFile(letters)
+	require.NoError(t, err)
+	assert.Equal(t, 10, strings.Count(string(text), "\n"))
+	for v := 3; v < 100; v += 10 {
+		assert.Equal(t, 1, strings.Count(string(text), fmt.Sprintf(`"input":%d,`, v))+strings.Count(string(text), fmt.Sprintf(`"input":%d}`, v)), "%d in %s", v, text)
+	}
+	assert.Equal(t, []string{"job", "job.lock", "job.prev", "letters.ndjson", "out.csv"}, names(t, dir))
 }
 
 func TestAppend(t *testing.T) {

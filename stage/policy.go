@@ -62,7 +62,8 @@ func Continue(max int) RunOption {
 // The letters are committed, that is, their writer is closed without a cause,
 // also when the run fails, and before the run's own sink is closed: they say
 // what is wrong with the input. Only if writing them failed is their writer
-// aborted, and the run fails with it. DeadLetter panics if sink is nil or max
+// aborted, and the run fails with it. With a checkpoint they are committed when the
+// run that finishes the job has succeeded. DeadLetter panics if sink is nil or max
 // is negative.
 func DeadLetter(sink Sink[Letter], max int) RunOption {
 	notNil(sink == nil, "stage.DeadLetter: sink")

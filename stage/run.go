@@ -298,9 +298,14 @@ func (r *run[T]) closeStream() {
 }
 
 func (r *run[T]) closeLetters(ctx context.Context) {
-	if r.letters != nil {
-		r.err = withClose(r.err, r.letterSink().close(ctx, r.letters, r.letterErr))
+	if r.letters == nil {
+		return
 	}
+	cause := r.letterErr
+	if cause == nil && r.epochs != nil {
+		cause = r.err // the next run goes on with them
+	}
+	r.err = withClose(r.err, r.letterSink().close(ctx, r.letters, cause))
 }
 
 func (r *run[T]) closeWriter(ctx context.Context) {
