@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/penstock-go/penstock/checkpoint"
 	"github.com/penstock-go/penstock/internal/plan"
@@ -42,11 +43,15 @@ type Stateful interface {
 // resumption is what a run with a checkpoint knows of its sources and stages.
 type resumption struct {
 	sources []*sourceRun
-	places  map[*plan.Node][]*sourceRun // by node, those that are not opened yet
-	tail    map[*plan.Node]bool         // nodes with no pool between them and the sink
-	stages  []*stageRun
-	keeps   bool              // a stage has a state, or may have one
-	saved   *checkpoint.State // of an earlier run, or nil
+	tail    map[*plan.Node]bool // nodes with no pool between them and the sink
+	keeps   bool                // a stage has a state, or may have one
+	saved   *checkpoint.State   // of an earlier run, or nil
+
+	// Concat opens its streams where it is pulled, which may be in a pool's worker
+	// while a checkpoint is taken.
+	mu     sync.Mutex                  // for the below and the sources' fingerprints; no user code runs under it
+	places map[*plan.Node][]*sourceRun // by node, those that are not opened yet
+	stages []*stageRun
 }
 
 // sourceRun is a source in such a run.
@@ -118,23 +123,33 @@ func enter[T any](ctx context.Context, g *guard[T]) error {
 	if r == nil {
 		return nil
 	}
-	left := r.places[g.m.Node]
-	if len(left) == 0 {
+	src := r.place(g.m.Node)
+	if src == nil {
 		return fmt.Errorf("stage: %s: opened more often than the plan has it", g.m.Node.Label())
 	}
-	src := left[0]
-	r.places[g.m.Node] = left[1:]
-	if err := src.open(ctx, g.p, r.saved); err != nil {
+	if err := src.open(ctx, g.p, r); err != nil {
 		return err
 	}
 	g.src = src
 	return nil
 }
 
+// place takes a source that is about to be opened, nil if there is none left.
+func (r *resumption) place(node *plan.Node) *sourceRun {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left := r.places[node]
+	if len(left) == 0 {
+		return nil
+	}
+	r.places[node] = left[1:]
+	return left[0]
+}
+
 var errCannotResume = errors.New("cannot go on where an earlier run left off, so a run with a checkpoint cannot read it")
 
 // open asks the source for its fingerprint and puts it where the run begins.
-func (s *sourceRun) open(ctx context.Context, p any, saved *checkpoint.State) (err error) {
+func (s *sourceRun) open(ctx context.Context, p any, r *resumption) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v)
@@ -147,17 +162,22 @@ func (s *sourceRun) open(ctx context.Context, p any, saved *checkpoint.State) (e
 	if !ok {
 		return errCannotResume
 	}
-	was := s.fingerprint
-	if s.fingerprint, err = source.Fingerprint(ctx); err != nil {
+	is, err := source.Fingerprint(ctx)
+	if err != nil {
 		return err
 	}
+	saved := r.saved
+	r.mu.Lock()
+	was := s.fingerprint
+	s.fingerprint = is
+	r.mu.Unlock()
 	if saved == nil {
 		return nil
 	}
 	if was != nil {
 		then, now := *saved, *saved
 		now.Sources = append([]checkpoint.Source(nil), saved.Sources...)
-		now.Sources[s.id].Fingerprint = s.fingerprint
+		now.Sources[s.id].Fingerprint = is
 		if err := then.Compare(now); err != nil {
 			return err
 		}
@@ -251,8 +271,10 @@ func keepState(ctx context.Context, node *plan.Node, p any) error {
 		}
 		return nil
 	}
+	r.mu.Lock()
 	run := &stageRun{key: fmt.Sprintf("%d %s", len(r.stages)+1, node.Label()), of: st, after: r.tail[node]}
 	r.stages = append(r.stages, run)
+	r.mu.Unlock()
 	if r.saved == nil || r.saved.Operators[run.key] == nil {
 		return nil
 	}
@@ -284,9 +306,15 @@ func (r *resumption) describeTo(s *checkpoint.State) error {
 		if err != nil {
 			return fmt.Errorf("stage: %s: %w", src.name, err)
 		}
-		s.Sources = append(s.Sources, checkpoint.Source{Name: src.name, Fingerprint: src.fingerprint, Progress: p})
+		r.mu.Lock()
+		fingerprint := src.fingerprint
+		r.mu.Unlock()
+		s.Sources = append(s.Sources, checkpoint.Source{Name: src.name, Fingerprint: fingerprint, Progress: p})
 	}
-	for _, st := range r.stages {
+	r.mu.Lock()
+	stages := r.stages[:len(r.stages):len(r.stages)]
+	r.mu.Unlock()
+	for _, st := range stages {
 		state, err := st.of.SaveState()
 		switch {
 		case err != nil:
