@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/penstock-go/penstock/checkpoint"
@@ -312,7 +313,7 @@ func (r *resumption) describeTo(s *checkpoint.State) error {
 		s.Sources = append(s.Sources, checkpoint.Source{Name: src.name, Fingerprint: fingerprint, Progress: p})
 	}
 	r.mu.Lock()
-	stages := r.stages[:len(r.stages):len(r.stages)]
+	stages := slices.Clip(r.stages)
 	r.mu.Unlock()
 	for _, st := range stages {
 		state, err := st.of.SaveState()
