@@ -83,10 +83,13 @@ func createDurable(ctx context.Context, path string, o *fileOptions) (*durableFi
 	if o.appends {
 		d.name, d.size, d.start = target, size, size
 		d.f, err = files.OpenFile(target, os.O_WRONLY|os.O_CREATE, mode)
-		if err == nil {
-			_, err = d.f.Seek(size, io.SeekStart)
+		if err != nil {
+			return nil, err
 		}
-		return d, err
+		if _, err = d.f.Seek(size, io.SeekStart); err != nil {
+			return nil, errors.Join(err, d.f.Close())
+		}
+		return d, nil
 	}
 	// Always the same name: a run that is killed before its first checkpoint leaves
 	// a file that nobody knows of, and the next one takes it.
@@ -200,15 +203,11 @@ func (d *durableFile) Abort() error {
 	return errors.Join(err, d.f.Close(), d.drop())
 }
 
-// drop removes the temporary file that no checkpoint speaks of.
+// drop removes a file that is ours alone: no checkpoint speaks of it, and nothing
+// was there before.
 func (d *durableFile) drop() error {
-	if d.kept {
+	if d.kept || d.name == d.target && d.start > 0 {
 		return nil
-	}
-	if d.name == d.target {
-		if d.start > 0 {
-			return nil
-		}
 	}
 	if err := d.fs.Remove(d.name); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -216,16 +215,11 @@ func (d *durableFile) drop() error {
 	return nil
 }
 
-var errSplitResume = errors.New("files that are split by size or by key cannot take part in a run with a checkpoint")
-
 // prepare makes what was written last and returns what to go on from. The first
 // time nothing was written.
 func (w *fileWriter) prepare(format stage.Format, items int64) (json.RawMessage, error) {
 	d, ok := w.files.(*durableFile)
 	if !ok {
-		if w.maxBytes > 0 {
-			return nil, errSplitResume
-		}
 		return nil, errors.New("it was opened for a run without a checkpoint")
 	}
 	if !w.any && format != nil && d.kept { // the header, when there is a checkpoint to cut it back to
@@ -249,7 +243,7 @@ func (w *fileWriter) prepare(format stage.Format, items int64) (json.RawMessage,
 // restoreFile opens the output of a run that goes on.
 func restoreFile(ctx context.Context, path string, o *fileOptions, restore json.RawMessage) (w *fileWriter, items int64, err error) {
 	if o.maxBytes > 0 {
-		return nil, 0, errSplitResume
+		return nil, 0, errSplit
 	}
 	var s fileState
 	if err := json.Unmarshal(restore, &s); err != nil {

@@ -209,7 +209,7 @@ func TestRestoredFiles(t *testing.T) {
 	_, err := Lines(path).Open(t.Context(), state(fileState{Path: path, Name: ".short", Bytes: 3}))
 	require.ErrorContains(t, err, "has 2 bytes, and had 3")
 	_, err = Lines(path, MaxBytes(10)).Open(t.Context(), state(fileState{Path: path, Name: ".short", Bytes: 2}))
-	require.ErrorIs(t, err, errSplitResume)
+	require.ErrorIs(t, err, errSplit)
 
 	// The run before has put the file in its place and was killed before it said so.
 	require.NoError(t, os.WriteFile(path, []byte("ab\n"), 0o600))
@@ -229,7 +229,7 @@ func TestPartitionsRefuseCheckpoints(t *testing.T) {
 	by := By("n", func(small) string { return "x" })
 	_, err := stage.Run(t.Context(), rowsOf(0, 3), Partitioned(filepath.Join(dir, "out"), "part.csv", CSVEncoder[small](), by),
 		stage.Checkpoint(checkpoint.File(filepath.Join(dir, "job")), 0))
-	require.ErrorIs(t, err, errNoCheckpoint)
+	require.ErrorIs(t, err, errSplit)
 	assert.NotContains(t, fmt.Sprint(names(t, dir)), "out")
 }
 
@@ -238,6 +238,6 @@ func TestSplitFilesRefuseCheckpoints(t *testing.T) {
 	dir := t.TempDir()
 	_, err := stage.Run(t.Context(), rowsOf(0, 10), CSV[small](filepath.Join(dir, "out.csv"), MaxBytes(4)),
 		stage.Checkpoint(checkpoint.File(filepath.Join(dir, "job")), 0))
-	require.ErrorIs(t, err, errSplitResume)
+	require.ErrorIs(t, err, errSplit)
 	assert.NotContains(t, fmt.Sprint(names(t, dir)), "out")
 }

@@ -85,7 +85,7 @@ type fileWriter struct {
 
 func openFileWriter(ctx context.Context, path string, o *fileOptions) (*fileWriter, error) {
 	if stage.Checkpointed(ctx) && o.maxBytes > 0 {
-		return nil, errSplitResume
+		return nil, errSplit
 	}
 	if o.appends || stage.Checkpointed(ctx) && o.maxBytes == 0 && path != stdout {
 		d, err := createDurable(ctx, path, o)

@@ -94,7 +94,7 @@ func Partitioned[T any](root, name string, enc stage.Encoder[T], by Partition[T]
 	}
 	return opener[T]{verb: "Partitioned", name: root, open: func(ctx context.Context) (stage.Writer[T], error) {
 		if stage.Checkpointed(ctx) {
-			return nil, fmt.Errorf("sink: %s: %w", root, errNoCheckpoint)
+			return nil, fmt.Errorf("sink: %s: %w", root, errSplit)
 		}
 		w := &partitionWriter[T]{
 			root: root, names: partsOf(name), fileOptions: &o, enc: enc, format: encode.FormatOf(enc), by: by,

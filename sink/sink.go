@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	errNoResume     = errors.New("this sink cannot resume a run that was cut off")
-	errNoCheckpoint = errors.New("it is published as a whole at the end, and cannot take part in a run with a checkpoint yet")
+	errNoResume = errors.New("this sink cannot resume a run that was cut off")
+	errSplit    = errors.New("files that are split by size or by key cannot take part in a run with a checkpoint yet")
 )
 
 // opener is a sink.

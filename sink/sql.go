@@ -36,6 +36,12 @@ import (
 // none in between, and does not close db. With [Upsert], rows replace those that
 // have the same key.
 //
+// In a run with a checkpoint (stage.Checkpoint) whose store is a checkpoint.Table of
+// db, rows are written exactly once: all rows of an epoch and the checkpoint are in
+// one transaction, which holds a connection, and on SQLite the database, until
+// then; where the reply to its commit is lost, the table is asked whether it came
+// through. With another store they are written at least once.
+//
 // SQLite and PostgreSQL are recognised by the driver or named by [Dialect]. For
 // them, opening the sink looks the table and its columns up in the catalogue: what
 // is missing is an error before the first item is pulled, which says which columns

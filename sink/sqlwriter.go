@@ -230,7 +230,10 @@ func (w *sqlWriter[T]) Close(ctx context.Context, cause error) error {
 		}
 	}
 	w.args, w.seen = nil, nil
-	if w.tx != nil { // of a run that failed
+	if w.tx != nil {
+		if cause == nil {
+			err = errors.Join(err, fmt.Errorf("sink: %s: rows were written after the last checkpoint, and are rolled back", w.table))
+		}
 		if undo := w.tx.Rollback(); !errors.Is(undo, sql.ErrTxDone) && !errors.Is(undo, driver.ErrBadConn) {
 			err = errors.Join(err, undo)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/penstock-go/penstock/checkpoint"
@@ -34,7 +35,7 @@ const leastIdle = 10 * time.Millisecond
 // finished: the next one begins anew.
 //
 // Chunk sizes, workers and order may change between runs. Everything else may not:
-// another input, another way to cut it into records, other stages or names of
+// another input, another way to cut it into records, other stages, settings or names of
 // stages are refused with a *checkpoint.ChangedError that names what changed, before
 // anything is written. A function whose results changed gets another name
 // (pool.Name("parse/v2"), Stream.Named); that is refused as well, unless
@@ -180,8 +181,8 @@ func sameOperators(a, b []string) bool {
 	return true
 }
 
-func opOf(stage string) (op string) {
-	_, _ = fmt.Sscan(stage, &op)
+func opOf(stage string) string {
+	op, _, _ := strings.Cut(stage, nameMark)
 	return op
 }
 

@@ -308,3 +308,58 @@ func TestManyItemsOfOneAheadOfAPool(t *testing.T) {
 		}
 	}
 }
+
+// A pipeline that is not what it was is refused before anything is written, and
+// says what changed. New names can be accepted, and then keep the stages' states.
+func TestChangedPipelines(t *testing.T) {
+	type settings struct {
+		of, name string
+		batch    int
+		take     int
+	}
+	for _, c := range []struct {
+		now     settings
+		accept  bool
+		refused string
+	}{
+		{now: settings{"x", "v1", 2, 12}},
+		{now: settings{"x", "v2", 2, 12}, refused: "Imap named v1"},
+		{now: settings{"x", "v2", 2, 12}, accept: true},
+		{now: settings{"x", "v1", 3, 12}, refused: "Batch of 2"},
+		{now: settings{"x", "v1", 3, 12}, accept: true, refused: "Batch of 2"},
+		{now: settings{"x", "v1", 2, 30}, refused: "Take 12 items"},
+		{now: settings{"y", "v1", 2, 12}, accept: true, refused: `of was "x", is "y"`},
+	} {
+		var store memoryStore
+		var to ledger
+		var sought []int64
+		run := func(s settings, writes int, opts ...stage.RunOption) error {
+			src := stage.New("Numbers", func(context.Context) (stage.Puller[int64], error) {
+				return &counting{n: 16, size: 4, of: s.of, sought: &sought}, nil
+			})
+			mapped := pool.Imap(nil, src, stage.Pure(func(v int64) int64 { return v }), pool.Name(s.name), pool.ChunkSize(2))
+			items := stage.Unbatch(stage.Batch(mapped, s.batch)).Take(s.take).Named("first-" + s.name)
+			_, err := stage.Run(t.Context(), items, to.sink(crashing(writes)), append(opts, stage.Checkpoint(&store, 1))...)
+			return err
+		}
+		require.ErrorIs(t, run(settings{"x", "v1", 2, 12}, 4), errCrash)
+		var opts []stage.RunOption
+		if c.accept {
+			opts = append(opts, stage.AcceptChange())
+		}
+		before := slices.Clone(to.published)
+		require.NotEmpty(t, before)
+		saved := store.state
+		err := run(c.now, 0, opts...)
+		if c.refused == "" {
+			require.NoError(t, err)
+			assert.Equal(t, []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, to.published)
+			continue
+		}
+		changed, ok := errors.AsType[*checkpoint.ChangedError](err)
+		require.True(t, ok, "%v", err)
+		assert.Contains(t, changed.Error(), c.refused)
+		assert.Equal(t, before, to.published)
+		assert.Equal(t, saved, store.state)
+	}
+}

@@ -273,7 +273,7 @@ func keepState(ctx context.Context, node *plan.Node, p any) error {
 		return nil
 	}
 	r.mu.Lock()
-	run := &stageRun{key: fmt.Sprintf("%d %s", len(r.stages)+1, node.Label()), of: st, after: r.tail[node]}
+	run := &stageRun{key: fmt.Sprintf("%d %s", len(r.stages)+1, node.Op), of: st, after: r.tail[node]}
 	r.stages = append(r.stages, run)
 	r.mu.Unlock()
 	if r.saved == nil || r.saved.Operators[run.key] == nil {
@@ -333,9 +333,13 @@ func (r *resumption) describeTo(s *checkpoint.State) error {
 	return nil
 }
 
+// nameMark is between an operator and its name.
+const nameMark = " named "
+
 // topology is what a plan is made of, as far as it must not change: the operators
-// and their names, each after what it reads. Whether a pool keeps the order, and
-// how many workers it has, may change.
+// with their settings and their names, each after what it reads. Whether a
+// pool keeps the order, and how many workers it has, may change; what a source is
+// set to is for its fingerprint to say.
 func topology(node *plan.Node) checkpoint.Topology {
 	var t checkpoint.Topology
 	walk(node, func(n *plan.Node) {
@@ -343,11 +347,14 @@ func topology(node *plan.Node) checkpoint.Topology {
 		if name == "ImapUnordered" {
 			name = "Imap"
 		}
-		if n.Name != "" {
-			name += " " + n.Name
+		if n.Kind == plan.Serial && n.Detail != "" {
+			name += " " + n.Detail
 		}
 		if len(n.Inputs) > 1 {
-			name += fmt.Sprintf(" of %d", len(n.Inputs))
+			name += fmt.Sprintf(" of %d streams", len(n.Inputs))
+		}
+		if n.Name != "" {
+			name += nameMark + n.Name
 		}
 		t.Stages = append(t.Stages, name)
 	})

@@ -180,7 +180,7 @@ func (m *fileMeasure) argv(f *fileRunner, out string) []string {
 // much is another one, unless it is made of means.
 func (m *fileMeasure) check(ctx context.Context, f *fileRunner, out, said string) error {
 	answer, err := m.answerOf(ctx, f, out, said)
-	if err != nil || m.times == 10 && !m.c.means {
+	if err != nil || m.times > max(1, m.c.repeat) && !m.c.means {
 		return err
 	}
 	if m.of == "" {

@@ -264,15 +264,17 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			j := begin(t, kind, n)
 			j.Unordered = chance.IntN(2) == 0
 			j.Every = 5 * time.Millisecond
-			done := false
-			for kill := 0; !done; kill++ {
+			j.Pause = 100 * time.Microsecond // so that there is a run to kill
+			kill, done := 0, false
+			for ; !done; kill++ {
 				j.Chunk, j.Workers = chance.IntN(200), 1+chance.IntN(4)
-				after := time.Duration(20+chance.IntN(150)) * time.Millisecond
+				after := time.Duration(20+chance.IntN(100)) * time.Millisecond
 				if kill == kills {
 					after = 0
 				}
 				done, _ = do(t, j, after)
 			}
+			require.Greater(t, kill, 1, "it was never killed")
 			check(t, j, n)
 		})
 	}
