@@ -21,8 +21,8 @@ import (
 // runCommand runs the command in this process.
 func runCommand(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	c := program{stdout: &out, stderr: &errs, every: time.Hour}
-	code = c.run(args)
+	c := command.Program{Name: "birdstrikes", Stdout: &out, Stderr: &errs, Every: time.Hour}
+	code = run(&c, args)
 	return code, regexp.MustCompile(`[\d.]+ s, \d+ rows`).ReplaceAllString(out.String(), "T s, N rows"), errs.String()
 }
 
@@ -110,8 +110,8 @@ func TestOutputThatIsFull(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "in.csv", good)
 	var stderr bytes.Buffer
-	c := program{stdout: full{}, stderr: &stderr, every: time.Hour}
-	assert.Equal(t, command.Failed, c.run([]string{"in.csv"}))
+	c := command.Program{Name: "birdstrikes", Stdout: full{}, Stderr: &stderr, Every: time.Hour}
+	assert.Equal(t, command.Failed, run(&c, []string{"in.csv"}))
 	assert.Contains(t, stderr.String(), "birdstrikes: no space left\n")
 	assert.Contains(t, stderr.String(), "written 1, dead-lettered 0; birdstrikes.parquet has them all\n")
 }

@@ -15,6 +15,8 @@ import (
 	reading "github.com/penstock-go/penstock/source/parquet"
 
 	"github.com/penstock-go/penstock/examples/internal/letters"
+
+	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
 // asCommand makes the test binary the command itself; see TestSignal.
@@ -22,8 +24,8 @@ const asCommand = "BIRDSTRIKES_AS_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		c := program{stdout: os.Stdout, stderr: os.Stderr, every: 5 * time.Millisecond}
-		os.Exit(c.run(os.Args[1:]))
+		c := command.Program{Name: "birdstrikes", Stdout: os.Stdout, Stderr: os.Stderr, Every: 5 * time.Millisecond}
+		os.Exit(run(&c, os.Args[1:]))
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -129,8 +129,8 @@ func TestStdoutThatIsFull(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "in.csv", text(rows(10)))
 	var stderr bytes.Buffer
-	c := program{stdout: full{}, stderr: &stderr, every: time.Hour}
-	assert.Equal(t, command.Failed, c.run([]string{"in.csv", "out.csv"}))
+	c := command.Program{Name: "convert", Stdout: full{}, Stderr: &stderr, Every: time.Hour}
+	assert.Equal(t, command.Failed, run(&c, []string{"in.csv", "out.csv"}))
 	assert.Contains(t, stderr.String(), "convert: no space left\n")
 	assert.Contains(t, stderr.String(), "rows read 10, bad 0; out.csv has them all\n")
 }

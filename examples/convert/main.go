@@ -7,72 +7,46 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"os"
-	"strings"
-	"time"
-
-	"golang.org/x/term"
 
 	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
-func main() {
-	c := program{
-		stdout: os.Stdout, stderr: os.Stderr,
-		terminal: term.IsTerminal(int(os.Stderr.Fd())),
-	}
-	os.Exit(c.run(os.Args[1:]))
-}
-
-// program is the command without its process.
-type program struct {
-	stdout, stderr io.Writer
-	terminal       bool          // stderr is one
-	every          time.Duration // between lines of progress elsewhere; 0: two seconds
-}
+func main() { os.Exit(run(command.New("convert"), os.Args[1:])) }
 
 // run does what the arguments say and returns the exit code.
-func (c *program) run(args []string) int {
-	stderr := c.stderr
-	j, err := parse(args, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return command.OK
-	case errors.As(err, new(inputError)):
-		fmt.Fprintf(stderr, "convert: %v\n", err)
+func run(c *command.Program, args []string) int {
+	j, err := parse(args, c.Stderr)
+	if errors.As(err, new(inputError)) {
+		c.Sayf("%v", err)
 		return command.Failed
-	case err != nil:
-		fmt.Fprintf(stderr, "convert: %v\nRun with -h for the flags.\n", err)
-		return command.Usage
+	}
+	if err != nil {
+		return c.Refused(err)
 	}
 	ctx, stop := command.WithSignals(context.Background())
 	defer stop()
 
-	p := command.Progress{Name: "convert", W: stderr, Terminal: c.terminal, Every: c.every}
-	if !c.terminal {
-		fmt.Fprintf(stderr, "convert: reading %s\n", strings.Join(j.in, ", "))
-	}
-	quiet := p.Start(0)
+	p, quiet := c.Reading(j.in, 0)
 	res, err := j.run(ctx, &p.Rows)
 	quiet()
 	for _, bad := range res.bad {
-		fmt.Fprintf(stderr, "convert: left out: %s\n", bad)
+		c.Sayf("left out: %s", bad)
 	}
 	if more := res.failed - int64(len(res.bad)); err == nil && more > 0 {
-		fmt.Fprintf(stderr, "convert: left out: %d more\n", more)
+		c.Sayf("left out: %d more", more)
 	}
 	if err == nil {
-		report := c.stdout
+		report := c.Stdout
 		if j.out == standard {
-			report = stderr
+			report = c.Stderr
 		}
 		_, err = io.WriteString(report, res.report(j))
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "convert: %v\nconvert: %s\n", err, res.remains(j))
+		c.Sayf("%v", err)
+		c.Sayf("%s", res.remains(j))
 	}
 	return command.ExitCode(err)
 }

@@ -21,8 +21,8 @@ const asCommand = "CONVERT_AS_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		c := program{stdout: os.Stdout, stderr: os.Stderr, every: 5 * time.Millisecond}
-		os.Exit(c.run(os.Args[1:]))
+		c := command.Program{Name: "convert", Stdout: os.Stdout, Stderr: os.Stderr, Every: 5 * time.Millisecond}
+		os.Exit(run(&c, os.Args[1:]))
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -84,8 +84,8 @@ func names(t *testing.T, folder string) []string {
 // runCommand runs the command in this process.
 func runCommand(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	c := program{stdout: &out, stderr: &errs, every: time.Hour}
-	code = c.run(args)
+	c := command.Program{Name: "convert", Stdout: &out, Stderr: &errs, Every: time.Hour}
+	code = run(&c, args)
 	return code, out.String(), errs.String()
 }
 

@@ -21,8 +21,8 @@ import (
 // runCommand runs the command in this process.
 func runCommand(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	c := program{stdout: &out, stderr: &errs, every: time.Hour}
-	code = c.run(args)
+	c := command.Program{Name: "flights", Stdout: &out, Stderr: &errs, Every: time.Hour}
+	code = run(&c, args)
 	return code, out.String(), errs.String()
 }
 
@@ -116,8 +116,8 @@ func TestOutputThatIsFull(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "in.csv", goodRows(3))
 	var stderr bytes.Buffer
-	c := program{stdout: full{}, stderr: &stderr, every: time.Hour}
-	assert.Equal(t, command.Failed, c.run([]string{"in.csv"}))
+	c := command.Program{Name: "flights", Stdout: full{}, Stderr: &stderr, Every: time.Hour}
+	assert.Equal(t, command.Failed, run(&c, []string{"in.csv"}))
 	assert.Contains(t, stderr.String(), "flights: no space left\n")
 	assert.Contains(t, stderr.String(), "written 3, filtered 0, dead-lettered 0; flights.db has them all\n")
 }

@@ -6,60 +6,32 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"os"
-	"strings"
-	"time"
-
-	"golang.org/x/term"
 
 	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
-func main() {
-	c := program{
-		stdout: os.Stdout, stderr: os.Stderr,
-		terminal: term.IsTerminal(int(os.Stderr.Fd())),
-	}
-	os.Exit(c.run(os.Args[1:]))
-}
-
-// program is the command without its process.
-type program struct {
-	stdout, stderr io.Writer
-	terminal       bool          // stderr is one
-	every          time.Duration // between lines of progress elsewhere; 0: two seconds
-}
+func main() { os.Exit(run(command.New("flights"), os.Args[1:])) }
 
 // run does what the arguments say and returns the exit code.
-func (c *program) run(args []string) int {
-	stderr := c.stderr
-	j, err := parse(args, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return command.OK
-	case err != nil:
-		fmt.Fprintf(stderr, "flights: %v\nRun with -h for the flags.\n", err)
-		return command.Usage
+func run(c *command.Program, args []string) int {
+	j, err := parse(args, c.Stderr)
+	if err != nil {
+		return c.Refused(err)
 	}
 	ctx, stop := command.WithSignals(context.Background())
 	defer stop()
 
-	p := command.Progress{Name: "flights", W: stderr, Terminal: c.terminal, Every: c.every}
-	if !c.terminal {
-		fmt.Fprintf(stderr, "flights: reading %s\n", strings.Join(j.in, ", "))
-	}
-	quiet := p.Start(j.limit)
+	p, quiet := c.Reading(j.in, j.limit)
 	res, err := j.run(ctx, func(Flight) { p.Rows.Add(1) })
 	quiet()
 	if err == nil {
-		_, err = io.WriteString(c.stdout, res.report(j))
+		_, err = io.WriteString(c.Stdout, res.report(j))
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "flights: %v\nflights: %s\n", err, res.remains(j))
+		c.Sayf("%v", err)
+		c.Sayf("%s", res.remains(j))
 	}
 	return command.ExitCode(err)
 }

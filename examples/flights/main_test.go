@@ -16,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/penstock-go/penstock/examples/internal/letters"
+
+	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
 // asCommand makes the test binary the command itself; see TestSignal.
@@ -23,8 +25,8 @@ const asCommand = "FLIGHTS_AS_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		c := program{stdout: os.Stdout, stderr: os.Stderr, every: 5 * time.Millisecond}
-		os.Exit(c.run(os.Args[1:]))
+		c := command.Program{Name: "flights", Stdout: os.Stdout, Stderr: os.Stderr, Every: 5 * time.Millisecond}
+		os.Exit(run(&c, os.Args[1:]))
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -21,8 +21,8 @@ import (
 // runCommand runs the command in this process.
 func runCommand(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
-	c := program{stdout: &out, stderr: &errs, every: time.Hour}
-	code = c.run(args)
+	c := command.Program{Name: "groupby", Stdout: &out, Stderr: &errs, Every: time.Hour}
+	code = run(&c, args)
 	return code, still(out.String()), still(errs.String())
 }
 
@@ -142,8 +142,8 @@ func TestOutputThatIsFull(t *testing.T) {
 	write(t, "in.csv", "origin,delay\nSFO,1\n")
 	for _, args := range [][]string{{"in.csv"}, {"in.csv", "-csv"}} {
 		var stderr bytes.Buffer
-		c := program{stdout: full{}, stderr: &stderr, every: time.Hour}
-		assert.Equal(t, command.Failed, c.run(args))
+		c := command.Program{Name: "groupby", Stdout: full{}, Stderr: &stderr, Every: time.Hour}
+		assert.Equal(t, command.Failed, run(&c, args))
 		assert.Contains(t, stderr.String(), "groupby: no space left\n")
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/penstock-go/penstock/examples/internal/command"
 )
 
 // asCommand makes the test binary the command itself; see TestSignal.
@@ -14,8 +16,8 @@ const asCommand = "GROUPBY_AS_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
-		c := program{stdout: os.Stdout, stderr: os.Stderr, every: 5 * time.Millisecond}
-		os.Exit(c.run(os.Args[1:]))
+		c := command.Program{Name: "groupby", Stdout: os.Stdout, Stderr: os.Stderr, Every: 5 * time.Millisecond}
+		os.Exit(run(&c, os.Args[1:]))
 	}
 	goleak.VerifyTestMain(m)
 }
