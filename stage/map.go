@@ -65,7 +65,7 @@ func (fn filterMapping[A, B]) run(ctx context.Context, items []A, out []B, c *cu
 // Enumerate pairs each item with its number, counting the items that arrive
 // from 0. A failed item has no number.
 func Enumerate[T any](in Stream[T]) Stream[Pair[int64, T]] {
-	return serial("Enumerate", "", in, func(_ context.Context, up upstream[T]) (Puller[Pair[int64, T]], error) {
+	return keeping("Enumerate", "", in, func(_ context.Context, up upstream[T]) (Puller[Pair[int64, T]], error) {
 		return newLoop(up, &enumeration[T]{}, exact), nil
 	})
 }

@@ -10,7 +10,7 @@ import "context"
 // Scan panics if fn is nil.
 func Scan[A, Acc any](in Stream[A], init Acc, fn func(context.Context, Acc, A) (Acc, error)) Stream[Acc] {
 	notNil(fn == nil, "stage.Scan: fn")
-	return serial("Scan", "", in, func(_ context.Context, up upstream[A]) (Puller[Acc], error) {
+	return keeping("Scan", "", in, func(_ context.Context, up upstream[A]) (Puller[Acc], error) {
 		return newLoop(up, &scanning[A, Acc]{acc: init, fn: fn}, exact|retains), nil
 	})
 }

@@ -28,11 +28,16 @@ type sieve[T any] struct {
 
 // newSieve makes the stage of a keeper, one for each run.
 func newSieve[T any](op string, in Stream[T], k func() keeper[T]) Stream[T] {
-	return serial(op, "", in, func(_ context.Context, up upstream[T]) (Puller[T], error) {
+	s := serial(op, "", in, func(_ context.Context, up upstream[T]) (Puller[T], error) {
 		keep := k()
 		_, all := keep.(tapping[T])
 		return &sieve[T]{upstream: up, k: keep, all: all}, nil
 	})
+	switch k().(type) {
+	case takingWhile[T], *skippingWhile[T]:
+		s.node.Keeps = true
+	}
+	return s
 }
 
 // Pull implements Puller.

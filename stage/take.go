@@ -11,7 +11,7 @@ import (
 // those after it are not seen. Take panics if n is negative.
 func (s Stream[T]) Take(n int) Stream[T] {
 	notBelow(0, n, "stage.Take: n")
-	return serial("Take", fmt.Sprintf("%d items", n), s, func(_ context.Context, up upstream[T]) (Puller[T], error) {
+	return keeping("Take", fmt.Sprintf("%d items", n), s, func(_ context.Context, up upstream[T]) (Puller[T], error) {
 		return &taking[T]{upstream: up, left: n}, nil
 	})
 }
@@ -69,7 +69,7 @@ func (t *taking[T]) Close() error {
 // towards n; they pass. Skip panics if n is negative.
 func (s Stream[T]) Skip(n int) Stream[T] {
 	notBelow(0, n, "stage.Skip: n")
-	return serial("Skip", fmt.Sprintf("%d items", n), s, func(_ context.Context, up upstream[T]) (Puller[T], error) {
+	return keeping("Skip", fmt.Sprintf("%d items", n), s, func(_ context.Context, up upstream[T]) (Puller[T], error) {
 		return &skipping[T]{upstream: up, left: n}, nil
 	})
 }

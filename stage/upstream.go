@@ -58,17 +58,12 @@ func sent[T any](m *plan.Meter, c *Chunk[T]) {
 	}
 }
 
-// keeps are the operators that have a state.
-var keeps = map[string]bool{ //nolint:gochecknoglobals // a constant
-	"Enumerate": true, "Scan": true, "Skip": true, "SkipWhile": true, "Take": true, "TakeWhile": true,
-}
-
 // serial makes a stream of an operator with one input. open gets the opened
 // input and owns it.
 func serial[A, B any](
 	op, detail string, in Stream[A], open func(context.Context, upstream[A]) (Puller[B], error),
 ) Stream[B] {
-	node := &plan.Node{Op: op, Kind: plan.Serial, Detail: detail, Inputs: []*plan.Node{in.Plan()}, Keeps: keeps[op]}
+	node := &plan.Node{Op: op, Kind: plan.Serial, Detail: detail, Inputs: []*plan.Node{in.Plan()}}
 	return Assemble(node, func(ctx context.Context, m *plan.Meter) (Puller[B], error) {
 		p, err := in.Open(ctx)
 		if err != nil {
@@ -85,4 +80,15 @@ func serial[A, B any](
 		}
 		return out, nil
 	})
+}
+
+// keeping makes a stream of an operator that has a state: a run with a checkpoint
+// saves it behind the last pool, if what open returns is Stateful, and refuses it by
+// name elsewhere.
+func keeping[A, B any](
+	op, detail string, in Stream[A], open func(context.Context, upstream[A]) (Puller[B], error),
+) Stream[B] {
+	s := serial(op, detail, in, open)
+	s.node.Keeps = true
+	return s
 }
