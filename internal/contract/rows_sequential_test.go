@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/penstock-go/penstock/source"
@@ -9,6 +10,8 @@ import (
 )
 
 func double(v int) int { return 2 * v }
+
+var errOdd = errors.New("the item is odd")
 
 func even(v int) bool { return v%2 == 0 }
 
@@ -57,6 +60,25 @@ func sequential() []operator {
 				return text(in.Tap(func(v int) { must(call, v) }))
 			},
 			want: texts[int],
+		},
+		{
+			name: "Catch",
+			apply: func(in stage.Stream[int], call func(int) error) stage.Stream[string] {
+				odd := stage.Map(in, func(_ context.Context, v int) (int, error) {
+					if even(v) {
+						return v, nil
+					}
+					return 0, errOdd
+				})
+				return text(odd.Catch(func(_ context.Context, e *stage.ItemError) error {
+					if v, ok := e.Input.(int); ok {
+						return call(v)
+					}
+					return e
+				}))
+			},
+			calls: true,
+			want:  evens,
 		},
 		{
 			name: "Scan", calls: true,
