@@ -43,12 +43,12 @@ func (c *catching[T]) Pull(ctx context.Context, into *Chunk[T], max Limit) error
 func (c *catching[T]) look(ctx context.Context, into *Chunk[T]) {
 	kept := into.Errors[:0]
 	for _, e := range into.Errors {
-		switch err := c.call(ctx, e); err {
-		case nil:
+		err := c.call(ctx, e)
+		if err == nil {
 			c.m.Caught++
 			continue
-		case e, e.Err: // nothing changes
-		default:
+		}
+		if same, ok := err.(*ItemError); !ok || same != e { //nolint:errorlint // the very same
 			changed := *e
 			changed.Err = err
 			if p, ok := err.(*PanicError); ok { //nolint:errorlint // only the panic of this very call

@@ -68,7 +68,7 @@ func TestCatchIsTheLoop(t *testing.T) {
 				assert.Equal(t, "script", item.Stage)
 				i := len(got)
 				require.Less(t, i, len(want))
-				assert.ErrorIs(t, item, want[i].(error)) //nolint:errcheck // else the test is wrong
+				assert.ErrorIs(t, item, want[i].(error))
 				got = append(got, want[i])
 			}
 		}
@@ -79,6 +79,18 @@ func TestCatchIsTheLoop(t *testing.T) {
 		assert.Equal(t, caught, sum.Stages[1].Caught)
 		assert.Equal(t, int64(len(kinds)), sum.Written+sum.Failed+caught)
 	})
+}
+
+// bareErrors is an error that cannot be compared.
+type bareErrors []string
+
+func (bareErrors) Error() string { return "several" }
+
+func TestCatchDoesNotCompareErrors(t *testing.T) {
+	src := &script{events: []event{{err: bareErrors{"a"}}}}
+	_, err := src.stream().Catch(func(_ context.Context, e *ItemError) error { return e.Err }).Collect(t.Context())
+	var bare bareErrors
+	require.ErrorAs(t, err, &bare)
 }
 
 func TestCatchPassesTheStreamsFailure(t *testing.T) {
