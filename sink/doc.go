@@ -13,8 +13,8 @@
 // [File] and [DeadLetters] write exactly once, replacing a file, with [Append] or with
 // [MaxBytes]; so do [Partitioned], and [SQL] with a checkpoint.Table of the same
 // database. [SQL] with another store, [Func], [Chan], [Discard], [Collect] and standard
-// output are given items at least once. So it is with sink/pgcopy as with [SQL];
-// sink/parquet refuses such a run.
+// output are given items at least once. sink/parquet is as files are, sink/pgcopy as
+// [SQL] is.
 //
 // # Files
 //

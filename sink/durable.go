@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/penstock-go/penstock/internal/fsys"
 	"github.com/penstock-go/penstock/stage"
@@ -29,9 +28,9 @@ type durableFile struct {
 	name    string // where it is written: target, if it is appended to
 	f       fsys.File
 	size    int64
-	sum     checksum // of what was written, unless the file is appended to
-	start   int64    // what was there before
-	kept    bool     // a checkpoint speaks of it
+	sum     fsys.Checksum // of what was written, unless the file is appended to
+	start   int64         // what was there before
+	kept    bool          // a checkpoint speaks of it
 	done    bool
 	public  bool // an earlier run has put it in its place
 	without lack // of tests
@@ -42,42 +41,19 @@ type lack struct{ sync, cut bool }
 
 // fileState is what a checkpoint holds of a file.
 type fileState struct {
-	Path   string   `json:"path"`
-	Name   string   `json:"name"` // where it is written, in the same folder
-	Bytes  int64    `json:"bytes"`
-	CRC    checksum `json:"crc32c"` // 0 if it is appended to
-	Append bool     `json:"append,omitzero"`
-	Begun  bool     `json:"begun,omitzero"` // it has its header, if it is to have one
-	Items  int64    `json:"items,omitzero"`
-}
-
-var errNotRegular = errors.New("not a regular file: a run with a checkpoint cannot write it, and nothing can be appended to it")
-
-// targetOf is where a path leads to.
-func targetOf(files fsys.FS, path string) (target string, mode fs.FileMode, size int64, err error) {
-	info, err := files.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return path, 0o644, 0, nil
-	case err != nil:
-		return "", 0, 0, err
-	case info.IsDir():
-		return "", 0, 0, syscall.EISDIR
-	case !info.Mode().IsRegular():
-		return "", 0, 0, errNotRegular
-	}
-	if _, onDisk := files.(fsys.OS); onDisk {
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return "", 0, 0, err
-		}
-	}
-	return path, info.Mode().Perm(), info.Size(), nil
+	Path   string        `json:"path"`
+	Name   string        `json:"name"` // where it is written, in the same folder
+	Bytes  int64         `json:"bytes"`
+	CRC    fsys.Checksum `json:"crc32c"` // 0 if it is appended to
+	Append bool          `json:"append,omitzero"`
+	Begun  bool          `json:"begun,omitzero"` // it has its header, if it is to have one
+	Items  int64         `json:"items,omitzero"`
 }
 
 // createDurable begins a file anew.
 func createDurable(ctx context.Context, path string, o *fileOptions) (*durableFile, error) {
 	files := fsys.Of(ctx)
-	target, mode, size, err := targetOf(files, path)
+	target, mode, size, err := fsys.Target(files, path)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +86,7 @@ func reopenDurable(ctx context.Context, path string, o *fileOptions, s fileState
 		return nil, errors.New("the checkpoint is of a run that replaced the file, or appended to it, and this one does the other")
 	}
 	files := fsys.Of(ctx)
-	target, _, _, err := targetOf(files, path)
+	target, _, _, err := fsys.Target(files, path)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +97,7 @@ func reopenDurable(ctx context.Context, path string, o *fileOptions, s fileState
 	info, err := files.Stat(d.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !o.appends:
-		there, failed := isFile(files, target, s.Bytes, s.CRC)
+		there, failed := fsys.IsFile(files, target, s.Bytes, s.CRC)
 		if !there || failed != nil {
 			return nil, errors.Join(fmt.Errorf("what the run before has written: %w", err), failed)
 		}

@@ -211,7 +211,7 @@ func TestRestoredFiles(t *testing.T) {
 
 	// The run before has put the file in its place and was killed before it said so.
 	require.NoError(t, os.WriteFile(path, []byte("ab\n"), 0o600))
-	var sum checksum
+	var sum fsys.Checksum
 	_, err = sum.Write([]byte("ab\n"))
 	require.NoError(t, err)
 	_, err = Lines(path).Open(t.Context(), state(fileState{Path: path, Name: ".gone", Bytes: 3, CRC: sum + 1, Begun: true}))

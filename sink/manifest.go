@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,13 +23,13 @@ type manifest struct {
 
 // partEntry is what is known of a file.
 type partEntry struct {
-	File       string   `json:"file"` // from the manifest's folder on, with slashes
-	Bytes      int64    `json:"bytes"`
-	CRC        checksum `json:"crc32c"`
-	Rows       int64    `json:"rows"`
-	FirstEpoch uint64   `json:"first_epoch"` // the checkpoints whose records it holds
-	LastEpoch  uint64   `json:"last_epoch"`
-	Run        string   `json:"run,omitempty"` // the earlier run that wrote it
+	File       string        `json:"file"` // from the manifest's folder on, with slashes
+	Bytes      int64         `json:"bytes"`
+	CRC        fsys.Checksum `json:"crc32c"`
+	Rows       int64         `json:"rows"`
+	FirstEpoch uint64        `json:"first_epoch"` // the checkpoints whose records it holds
+	LastEpoch  uint64        `json:"last_epoch"`
+	Run        string        `json:"run,omitempty"` // the earlier run that wrote it
 }
 
 const manifestVersion = 1
@@ -90,45 +88,4 @@ func (m manifest) write(files fsys.FS, path string) error {
 		return err
 	}
 	return files.SyncDir(filepath.Clean(dir))
-}
-
-// checksum is a CRC-32C, which can be gone on with.
-type checksum uint32 //nolint:recvcheck // it is a value, which reading and writing change
-
-// Write implements io.Writer.
-func (c *checksum) Write(b []byte) (int, error) {
-	*c = checksum(crc32.Update(uint32(*c), crc32.MakeTable(crc32.Castagnoli), b))
-	return len(b), nil
-}
-
-// MarshalText implements encoding.TextMarshaler.
-func (c checksum) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%08x", uint32(c)), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (c *checksum) UnmarshalText(text []byte) error {
-	if _, err := fmt.Sscanf(string(text), "%08x", (*uint32)(c)); err != nil {
-		return fmt.Errorf("checksum %q: %w", text, err)
-	}
-	return nil
-}
-
-// isFile reports whether the file at path has so many bytes and that checksum. To
-// find out it reads the file, if its length is right.
-func isFile(files fsys.FS, path string, size int64, sum checksum) (bool, error) {
-	info, err := files.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
-	case err != nil:
-		return false, err
-	case info.Size() != size || !info.Mode().IsRegular():
-		return false, nil
-	}
-	f, err := files.OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return false, err
-	}
-	var got checksum
-	_, err = io.Copy(&got, f)
-	return got == sum, errors.Join(err, f.Close())
 }

@@ -83,7 +83,7 @@ func checkManifest(disk fsys.FS, name string) error {
 	}
 	for _, e := range m.Parts {
 		file := filepath.Join(filepath.Dir(name), e.File)
-		ok, err := isFile(disk, file, e.Bytes, e.CRC)
+		ok, err := fsys.IsFile(disk, file, e.Bytes, e.CRC)
 		if !ok || err != nil {
 			return fmt.Errorf("%s: %+v is not there: %w", name, e, err)
 		}

@@ -383,7 +383,7 @@ func (s *partSet) rename(p *part) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	there, failed := isFile(s.fs, s.place(p.File), p.Bytes, p.CRC)
+	there, failed := fsys.IsFile(s.fs, s.place(p.File), p.Bytes, p.CRC)
 	if there && failed == nil {
 		return nil
 	}

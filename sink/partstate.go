@@ -11,6 +11,8 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+
+	"github.com/penstock-go/penstock/internal/fsys"
 )
 
 // partsState is what a checkpoint holds of numbered files. Those that were
@@ -136,7 +138,7 @@ func (p *part) cutBack() error {
 	files, hidden := p.set.fs, p.set.hidden(p.File)
 	info, err := files.Stat(hidden)
 	if errors.Is(err, fs.ErrNotExist) {
-		there, failed := isFile(files, p.set.place(p.File), p.Bytes, p.CRC)
+		there, failed := fsys.IsFile(files, p.set.place(p.File), p.Bytes, p.CRC)
 		if there && failed == nil { // the run before has ended but for the note of it
 			p.public = true
 			return nil
