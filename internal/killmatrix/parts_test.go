@@ -16,10 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstock-go/penstock/sink"
+	"github.com/penstock-go/penstock/sink/parquet"
+	reading "github.com/penstock-go/penstock/source/parquet"
 	"github.com/penstock-go/penstock/stage"
 )
 
-var partKinds = []string{"parts", "parts-gzip", "partitioned", "partitioned-gzip"}
+var partKinds = []string{"parts", "parts-gzip", "partitioned", "partitioned-gzip", "parquet"}
 
 // forgetful is a kind that does not go on from the sink's state.
 const forgetful = "parts-forgetful"
@@ -38,6 +40,8 @@ func (j job) parts() stage.Sink[transfer] {
 		return sink.Partitioned(root, "part.ndjson", sink.NDJSONEncoder[transfer](), third, sink.MaxBytes(200), sink.MaxOpen(2))
 	case "partitioned-gzip":
 		return sink.Partitioned(root, "part.ndjson.gz", sink.NDJSONEncoder[transfer](), third, sink.MaxOpen(2))
+	case "parquet":
+		return parquet.Sink[transfer](filepath.Join(root, "part.parquet"))
 	case forgetful:
 		return forgets{sink.NDJSON[transfer](filepath.Join(root, "part.ndjson"), sink.MaxBytes(300))}
 	}
@@ -73,6 +77,10 @@ func checkParts(t *testing.T, j job, n int) error {
 			if err == nil && !strings.Contains(string(text), `"complete": true`) {
 				err = fmt.Errorf("%s is not complete", path)
 			}
+			return err
+		case d.Name() == "part.parquet":
+			rows, err := reading.Source[transfer](path).Collect(t.Context())
+			folders["parquet"] = rows
 			return err
 		case !strings.HasPrefix(d.Name(), "part-"):
 			return fmt.Errorf("%s is left behind", path)
