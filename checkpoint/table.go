@@ -166,6 +166,11 @@ func (t *Table) Save(ctx context.Context, s State) error {
 //
 // Where the error of the commit leaves open whether it happened, Verify tells.
 func (t *Table) SaveIn(ctx context.Context, tx *sql.Tx, s State) error {
+	return t.SaveOn(ctx, sqlTransaction{tx}, s)
+}
+
+// SaveOn is SaveIn for transactions that are not those of database/sql.
+func (t *Table) SaveOn(ctx context.Context, tx Transaction, s State) error {
 	switch {
 	case t.fence == 0:
 		return ErrClosed
@@ -176,12 +181,8 @@ func (t *Table) SaveIn(ctx context.Context, tx *sql.Tx, s State) error {
 	if err != nil {
 		return err
 	}
-	result, err := tx.ExecContext(ctx, t.statement(`UPDATE TABLE SET epoch = $1, saved_by = $2, state = $3
+	n, err := tx.Execute(ctx, t.statement(`UPDATE TABLE SET epoch = $1, saved_by = $2, state = $3
 		WHERE pipeline = $4 AND fence = $2 AND epoch < $1`), int64(s.Epoch), t.fence, string(body), t.pipeline)
-	if err != nil {
-		return t.failed(fmt.Errorf("saving epoch %d: %w", s.Epoch, err))
-	}
-	n, err := result.RowsAffected()
 	if err != nil {
 		return t.failed(fmt.Errorf("saving epoch %d: %w", s.Epoch, err))
 	}
@@ -192,9 +193,9 @@ func (t *Table) SaveIn(ctx context.Context, tx *sql.Tx, s State) error {
 }
 
 // refused says why no row was changed.
-func (t *Table) refused(ctx context.Context, tx *sql.Tx) error {
+func (t *Table) refused(ctx context.Context, tx Transaction) error {
 	var fence, epoch int64
-	err := tx.QueryRowContext(ctx, t.statement("SELECT fence, epoch FROM TABLE WHERE pipeline = $1"), t.pipeline).Scan(&fence, &epoch)
+	err := tx.ReadRow(ctx, []any{&fence, &epoch}, t.statement("SELECT fence, epoch FROM TABLE WHERE pipeline = $1"), t.pipeline)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("its row is gone: %w", ErrFenced)

@@ -208,36 +208,20 @@ func TestRestoredFiles(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ".short"), []byte("ab"), 0o600))
 	_, err := Lines(path).Open(t.Context(), state(fileState{Path: path, Name: ".short", Bytes: 3}))
 	require.ErrorContains(t, err, "has 2 bytes, and had 3")
-	_, err = Lines(path, MaxBytes(10)).Open(t.Context(), state(fileState{Path: path, Name: ".short", Bytes: 2}))
-	require.ErrorIs(t, err, errSplit)
 
 	// The run before has put the file in its place and was killed before it said so.
 	require.NoError(t, os.WriteFile(path, []byte("ab\n"), 0o600))
-	w, err := Lines(path).Open(t.Context(), state(fileState{Path: path, Name: ".gone", Bytes: 3, Begun: true}))
+	var sum fsys.Checksum
+	_, err = sum.Write([]byte("ab\n"))
+	require.NoError(t, err)
+	_, err = Lines(path).Open(t.Context(), state(fileState{Path: path, Name: ".gone", Bytes: 3, CRC: sum + 1, Begun: true}))
+	require.ErrorIs(t, err, os.ErrNotExist, "another file of that length")
+	w, err := Lines(path).Open(t.Context(), state(fileState{Path: path, Name: ".gone", Bytes: 3, CRC: sum, Begun: true}))
 	require.NoError(t, err)
 	require.NoError(t, w.Write(t.Context(), &stage.Chunk[string]{}))
 	require.NoError(t, w.Close(t.Context(), nil))
-	w, err = Lines(path).Open(t.Context(), state(fileState{Path: path, Name: ".gone", Bytes: 3, Begun: true}))
+	w, err = Lines(path).Open(t.Context(), state(fileState{Path: path, Name: ".gone", Bytes: 3, CRC: sum, Begun: true}))
 	require.NoError(t, err)
 	require.NoError(t, w.Write(t.Context(), &stage.Chunk[string]{Items: []string{"more"}}))
 	require.ErrorIs(t, w.Close(t.Context(), nil), errPublished)
-}
-
-// So do partitions, which are published together too.
-func TestPartitionsRefuseCheckpoints(t *testing.T) {
-	dir := t.TempDir()
-	by := By("n", func(small) string { return "x" })
-	_, err := stage.Run(t.Context(), rowsOf(0, 3), Partitioned(filepath.Join(dir, "out"), "part.csv", CSVEncoder[small](), by),
-		stage.Checkpoint(checkpoint.File(filepath.Join(dir, "job")), 0))
-	require.ErrorIs(t, err, errSplit)
-	assert.NotContains(t, fmt.Sprint(names(t, dir)), "out")
-}
-
-// Split files refuse a run with a checkpoint, before anything is written.
-func TestSplitFilesRefuseCheckpoints(t *testing.T) {
-	dir := t.TempDir()
-	_, err := stage.Run(t.Context(), rowsOf(0, 10), CSV[small](filepath.Join(dir, "out.csv"), MaxBytes(4)),
-		stage.Checkpoint(checkpoint.File(filepath.Join(dir, "job")), 0))
-	require.ErrorIs(t, err, errSplit)
-	assert.NotContains(t, fmt.Sprint(names(t, dir)), "out")
 }

@@ -139,5 +139,8 @@ func (j job) sink(ctx context.Context) (s stage.Sink[transfer], store checkpoint
 		}
 		return sink.SQL[transfer](db, "transfers", sink.BatchRows(7)), checkpoint.NewTable(db, "checkpoints", "job"), db.Close, nil
 	}
+	if s := j.parts(); s != nil {
+		return s, store, done, nil
+	}
 	return nil, nil, nil, fmt.Errorf("no kind of sink %q", j.Kind)
 }
