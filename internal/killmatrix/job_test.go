@@ -11,7 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"github.com/penstock-go/penstock/checkpoint"
 	"github.com/penstock-go/penstock/internal/fsys"
@@ -61,6 +62,7 @@ func writeInput(path string, n int) error {
 type job struct {
 	Dir       string        `json:"dir"`
 	Kind      string        `json:"kind"` // of sink
+	URL       string        `json:"url"`  // of the database of "postgres"
 	Unordered bool          `json:"unordered"`
 	Chunk     int           `json:"chunk"`
 	Workers   int           `json:"workers"`
@@ -126,18 +128,35 @@ func (j job) sink(ctx context.Context) (s stage.Sink[transfer], store checkpoint
 		return sink.NDJSON[transfer](j.output()), store, done, nil
 	case "append", "append-gzip":
 		return sink.NDJSON[transfer](j.output(), sink.Append()), store, done, nil
-	case "sqlite", "sqlite and a file":
-		db, err := sql.Open("sqlite", "file:"+j.output()+"?_pragma=busy_timeout(5000)")
+	case "sqlite", "postgres", "sqlite and a file":
+		db, err := j.database()
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		if _, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS transfers (id INTEGER, amount INTEGER, sum INTEGER)"); err != nil {
+		if _, err := db.ExecContext(ctx, j.table()); err != nil {
 			return nil, nil, nil, errors.Join(err, db.Close())
 		}
-		if j.Kind != "sqlite" {
+		if j.Kind == "sqlite and a file" {
 			return sink.SQL[transfer](db, "transfers", sink.BatchRows(7)), store, db.Close, nil
 		}
 		return sink.SQL[transfer](db, "transfers", sink.BatchRows(7)), checkpoint.NewTable(db, "checkpoints", "job"), db.Close, nil
 	}
 	return nil, nil, nil, fmt.Errorf("no kind of sink %q", j.Kind)
+}
+
+// database opens the job's database.
+func (j job) database() (*sql.DB, error) {
+	if j.Kind == "postgres" {
+		return sql.Open("pgx", j.URL)
+	}
+	return sql.Open("sqlite", "file:"+j.output()+"?_pragma=busy_timeout(5000)")
+}
+
+// table makes the table of the transfers, which knows the order in which they came.
+func (j job) table() string {
+	place := "INTEGER"
+	if j.Kind == "postgres" {
+		place = "BIGSERIAL"
+	}
+	return "CREATE TABLE IF NOT EXISTS transfers (id BIGINT, amount BIGINT, sum BIGINT, place " + place + " PRIMARY KEY)"
 }
