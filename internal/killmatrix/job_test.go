@@ -70,6 +70,7 @@ type job struct {
 	KillAt    int           `json:"kill_at"`   // file operation; 0: none
 	Torn      bool          `json:"torn"`      // a write is done by half first
 	KillItem  int           `json:"kill_item"` // or before so many items have passed
+	HoldItem  int           `json:"hold_item"` // it waits for its input to end before so many items have passed
 	Pause     time.Duration `json:"pause"`     // before each item, so that a kill meets a run
 }
 
@@ -108,8 +109,11 @@ func (j job) run(ctx context.Context) (ops int, err error) {
 			return t, nil
 		}, opts...).
 		Tap(func(transfer) {
-			if seen++; seen == j.KillItem {
+			switch seen++; seen {
+			case j.KillItem:
 				killSelf()
+			case j.HoldItem:
+				wait()
 			}
 		})
 	s, store, done, err := j.sink(ctx)

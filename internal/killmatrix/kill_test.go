@@ -62,11 +62,7 @@ func do(t *testing.T, j job, killAfter time.Duration) (done bool, ops int) {
 // doAs is do, and says what the child that failed has said.
 func doAs(t *testing.T, j job, as how) (done bool, ops int, failure string) {
 	t.Helper()
-	todo, err := json.Marshal(j)
-	require.NoError(t, err)
-	args := append(slices.Clone(as.under), os.Args[0], "-test.run=^$")
-	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), childVariable+"="+string(todo))
+	cmd := j.command(t, as.under...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	require.NoError(t, cmd.Start())
@@ -77,7 +73,7 @@ func doAs(t *testing.T, j job, as how) (done bool, ops int, failure string) {
 		timer := time.AfterFunc(as.after, func() { _ = cmd.Process.Kill() })
 		defer timer.Stop()
 	}
-	err = cmd.Wait()
+	err := cmd.Wait()
 	exit, failed := errors.AsType[*exec.ExitError](err)
 	switch {
 	case !failed:
@@ -91,6 +87,17 @@ func doAs(t *testing.T, j job, as how) (done bool, ops int, failure string) {
 		require.Fail(t, "a run failed that was to be killed or to end well", "%+v: %s", j, errs.String())
 	}
 	return false, 0, errs.String()
+}
+
+// command is a child that does the job, run by another command if there is one.
+func (j job) command(t *testing.T, under ...string) *exec.Cmd {
+	t.Helper()
+	todo, err := json.Marshal(j)
+	require.NoError(t, err)
+	args := slices.Concat(under, []string{os.Args[0], "-test.run=^$"})
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), childVariable+"="+string(todo))
+	return cmd
 }
 
 // finished reports whether the job's checkpoint says that it has ended.

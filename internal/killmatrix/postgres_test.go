@@ -93,3 +93,9 @@ func TestPostgresKilledAtAnyMoment(t *testing.T) {
 	j, _ := beginPostgres(t, longerJob())
 	killedAtAnyMoment(t, j)
 }
+
+func TestPostgresTwoRunsAtOnce(t *testing.T) {
+	const n = 40
+	j, _ := beginPostgres(t, n)
+	twoRunsAtOnceOnATable(t, j, n)
+}
