@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/penstock-go/penstock/internal/dialect"
 )
@@ -156,7 +157,7 @@ func (t *Table) Save(ctx context.Context, s State) error {
 	if err := t.SaveIn(ctx, tx, s); err != nil {
 		return errors.Join(err, t.failed(tx.Rollback()))
 	}
-	return t.failed(tx.Commit())
+	return t.Commit(ctx, tx, s.Epoch)
 }
 
 // SaveIn saves the state in the caller's transaction, which must be of the same
@@ -164,7 +165,8 @@ func (t *Table) Save(ctx context.Context, s State) error {
 // transaction ends other runs wait at their Open. Epochs must rise. After an error,
 // ErrFenced or another, the transaction must be rolled back.
 //
-// Where the error of the commit leaves open whether it happened, Verify tells.
+// Where the error of the commit leaves open whether it happened, Verify tells; Commit
+// asks it.
 func (t *Table) SaveIn(ctx context.Context, tx *sql.Tx, s State) error {
 	return t.SaveOn(ctx, sqlTransaction{tx}, s)
 }
@@ -190,6 +192,31 @@ func (t *Table) SaveOn(ctx context.Context, tx Transaction, s State) error {
 		return nil
 	}
 	return t.failed(fmt.Errorf("saving epoch %d: %w", s.Epoch, t.refused(ctx, tx)))
+}
+
+// verifying is how long it may take to find out whether a commit came through.
+const verifying = 30 * time.Second
+
+// Commit commits a transaction that SaveIn has saved an epoch in. Where that fails,
+// as when the reply was lost, it finds out whether the transaction was committed all
+// the same, which takes 30 seconds at most: with no error it was. An error wraps that
+// of the commit, and says so if it was not possible to find out.
+func (t *Table) Commit(ctx context.Context, tx *sql.Tx, epoch uint64) error {
+	err := tx.Commit()
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("at the commit: %w", err)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verifying)
+	defer cancel()
+	there, unknown := t.Verify(ctx, epoch)
+	switch {
+	case unknown != nil:
+		return errors.Join(t.failed(err), fmt.Errorf("whether it came through: %w", unknown))
+	case !there:
+		return t.failed(err)
+	}
+	return nil
 }
 
 // refused says why no row was changed.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -112,6 +113,55 @@ func TestEachOperationFails(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, string(want), string(got), "operation %d", at)
 		}
+	}
+}
+
+// syncFails runs a job on a disk whose syncs of the output fail, each in turn, once;
+// then the power goes, and the job goes on. It says what is wrong with the file then.
+func syncFails(t *testing.T, opts ...FileOption) error {
+	t.Helper()
+	const n = 12
+	whole := fsystest.NewDisk("/d")
+	_, err := writeOn(whole, n, 0, opts...)
+	require.NoError(t, err)
+	want, err := whole.ReadFile("/d/out.csv")
+	require.NoError(t, err)
+	for at := 1; ; at++ {
+		disk, syncs := fsystest.NewDisk("/d"), 0
+		faults := &fsystest.Faults{FS: disk, Before: func(op fsystest.Op) error {
+			if op.Kind == fsystest.Sync && strings.Contains(op.Name, "out.csv") {
+				if syncs++; syncs == at {
+					return syscall.EIO
+				}
+			}
+			return nil
+		}}
+		_, err := stage.Run(fsys.With(t.Context(), faults), rowsOf(0, n), CSV[small]("/d/out.csv", opts...),
+			stage.Checkpoint(checkpoint.File("/d/job.checkpoint"), 1))
+		if syncs < at {
+			require.Greater(t, at, 5, "nothing failed")
+			return err
+		}
+		lost := disk.Crash(func(int) int { return 0 }) // all that may be
+		if err != nil {
+			require.ErrorIs(t, err, syscall.EIO)
+			if _, err := writeOn(lost, n, 0, opts...); err != nil {
+				return fmt.Errorf("sync %d: %w", at, err)
+			}
+		}
+		got, err := lost.ReadFile("/d/out.csv")
+		if err != nil || string(got) != string(want) {
+			return fmt.Errorf("sync %d: %q, want %q: %w", at, got, want, err)
+		}
+	}
+}
+
+// A file whose sync failed is given up, and taken up again by the next run from the
+// last checkpoint: a second sync would say that all is well when it is not.
+func TestSyncFails(t *testing.T) {
+	for _, opts := range [][]FileOption{nil, {Append()}} {
+		require.NoError(t, syncFails(t, opts...))
+		assert.Error(t, syncFails(t, append(opts, withoutOption(lack{giveUp: true}))...), "syncing once more")
 	}
 }
 

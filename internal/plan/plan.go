@@ -33,6 +33,8 @@ type Node struct {
 	// Foreign says that the operator is a third party's, of which only its puller
 	// knows whether it has one.
 	Foreign bool
+	// Mixes says that the operator does not keep the order.
+	Mixes bool
 }
 
 // Label is the name that errors and counters carry.
