@@ -93,9 +93,12 @@ func (r *resumption) enter(n *plan.Node, tail bool, refused *error) {
 	if n.Keeps && !tail && *refused == nil {
 		*refused = fmt.Errorf("stage: %s keeps a state, which a checkpoint cannot hold ahead of a pool: put it behind", n.Label())
 	}
+	if n.Split != nil && *refused == nil {
+		*refused = fmt.Errorf("stage: %s is one of several branches, whose progress a checkpoint cannot hold", n.Label())
+	}
 	r.tail[n] = tail
 	r.keeps = r.keeps || n.Keeps || n.Foreign
-	if n.Kind == plan.Workers {
+	if n.Kind == plan.Workers || n.Ahead {
 		tail = false
 	}
 	for _, in := range n.Inputs {
