@@ -16,3 +16,9 @@ func BenchmarkMerge(b *testing.B) {
 	quarter := source.Range(0, n/4)
 	drain(b, "inputs=4", stage.Merge(quarter, quarter, quarter, quarter), n)
 }
+
+// BenchmarkTee gives each number to two branches that one stream merges again.
+func BenchmarkTee(b *testing.B) {
+	drain(b, "branches=2", stage.Merge(stage.Tee(numbers(), 2)...), 2*n)
+	drain(b, "partitions=2", stage.Merge(stage.Partition(numbers(), 2, func(v int) int { return v & 1 })...), n)
+}

@@ -52,8 +52,9 @@ type Split struct {
 type Splitting interface {
 	// Bind says with which context the split's input is to be opened.
 	Bind(ctx context.Context)
-	// Skip says that a branch will not be opened any more, if it has not been.
-	Skip(branch int)
+	// Skip says that a branch will not be opened any more, if it has not been. Its
+	// error is of closing the input.
+	Skip(branch int) error
 }
 
 // SplitKey is the context key of the Splitting of a split.
