@@ -74,10 +74,14 @@ func (c *concat[T]) Pull(ctx context.Context, into *Chunk[T], max Limit) error {
 
 // Close implements Puller. It is idempotent.
 func (c *concat[T]) Close() error {
-	cur := c.cur
+	cur, left := c.cur, c.left
 	c.cur, c.left, c.end = nil, nil, io.EOF
-	if cur == nil {
-		return nil
+	var err error
+	if cur != nil {
+		err = cur.Close()
 	}
-	return cur.Close()
+	for _, s := range left { // others need not wait for these
+		err = withClose(err, skipBranches(c.ctx, s.Plan()))
+	}
+	return err
 }

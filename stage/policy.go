@@ -25,6 +25,9 @@ type runConfig struct {
 
 	stop  context.Context //nolint:containedctx // it is no call's; nil: nobody shuts the run down
 	grace time.Duration
+
+	all *meeting // the runs that this one is run with by RunAll, or nil
+	nth int
 }
 
 type runOption func(*runConfig)

@@ -33,7 +33,11 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 	notNil(sink == nil, "stage.Run: sink")
 	cfg := newRunConfig(opts)
 	if cfg.stop != nil && cfg.stop.Err() != nil {
-		return Summary{Stages: stagesOf(s.Plan(), nil)}, &StoppedError{Cause: context.Cause(cfg.stop)}
+		sum, err = Summary{Stages: stagesOf(s.Plan(), nil)}, &StoppedError{Cause: context.Cause(cfg.stop)}
+		if cfg.all != nil {
+			cfg.all.results[cfg.nth] = flowResult{sum, cfg.all.meet(err)}
+		}
+		return sum, err
 	}
 	ctx, unbound := cfg.bound(ctx)
 	defer unbound()
@@ -44,12 +48,17 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 		log:    runLog{log: cfg.log},
 		epochs: cfg.epochs(),
 		stop:   cfg.stop,
+		all:    cfg.all,
 		err:    ErrGoexit, // until the loop has said otherwise: a Goexit must not commit
 	}
 	start := time.Now()
 	r.log.started(s.Plan(), r.sink.name())
 	defer func() {
-		r.sum.Stages = stagesOf(s.Plan(), r.registry.Meters())
+		meters := r.registry.Meters()
+		if r.all != nil {
+			meters = append(meters, r.all.shared.Meters()...)
+		}
+		r.sum.Stages = stagesOf(s.Plan(), meters)
 		for _, st := range r.sum.Stages {
 			if st.source {
 				r.sum.Read += st.Out + st.Failed
@@ -58,10 +67,15 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 		r.sum.Elapsed = time.Since(start)
 		r.log.ended(&r.sum, r.err)
 		sum, err = r.sum, r.err
+		if r.all != nil {
+			r.all.results[cfg.nth] = flowResult{sum, err}
+		}
 	}()
 	defer r.finish(ctx)
 	defer r.closeWriter(ctx)
 	defer r.closeLetters(ctx)
+	defer func() { r.err = r.all.meet(r.err) }()
+	defer r.closeBranches(ctx, s.Plan())
 	defer r.closeStream()
 	err = r.open(ctx, s)
 	if err == nil {
@@ -119,6 +133,7 @@ type run[T any] struct {
 	stop     context.Context //nolint:containedctx // of Shutdown; it is no call's
 	epochs   *epochs         // nil: there are no checkpoints
 	opened   bool            // the store is open
+	all      *meeting        // nil: this run is alone
 	held     bool            // the last chunk was Partial
 	saved    bool            // a run that was stopped has its last checkpoint
 
@@ -294,6 +309,13 @@ func (r *run[T]) write(ctx context.Context) error {
 func (r *run[T]) closeStream() {
 	if r.p != nil {
 		r.err = withClose(r.err, r.p.Close())
+	}
+}
+
+// closeBranches lets the other runs go on without what this one did not open.
+func (r *run[T]) closeBranches(ctx context.Context, n *plan.Node) {
+	if r.all != nil {
+		r.err = withClose(r.err, skipBranches(ctx, n))
 	}
 }
 

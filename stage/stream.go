@@ -137,7 +137,18 @@ func (s Stream[T]) Open(ctx context.Context) (Puller[T], error) {
 	if s.open == nil {
 		return empty[T]{}, nil
 	}
-	return s.open(ctx, plan.NewMeter(ctx, s.node))
+	inner, splits, err := withSplits(ctx, s.node)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.open(inner, plan.NewMeter(ctx, s.node))
+	if len(splits) == 0 {
+		return p, err
+	}
+	if err != nil {
+		return nil, withClose(err, splits.skip())
+	}
+	return &splitPuller[T]{Puller: p, splits: splits}, nil
 }
 
 // Plan returns the node of the stream's last operator, for the packages of this

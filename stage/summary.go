@@ -50,6 +50,10 @@ type StageSummary struct { //nolint:revive // "Summary" is the run's
 	CreditWait   time.Duration // workers waited for credit, all together
 	PullWait     time.Duration // workers waited for the pull lock
 	ConsumerWait time.Duration // finished results waited for the consumer
+
+	// BranchWait is, of a branch of Tee or Partition, how long it waited for each
+	// branch, by number, to make room; nil if it never did.
+	BranchWait []time.Duration
 }
 
 // stagesOf makes the stages' summaries of a plan and the meters of its run. A
@@ -72,16 +76,24 @@ func stagesOf(node *plan.Node, meters []*plan.Meter) []StageSummary {
 			Filtered: m.Filtered, Failed: m.Failed, Expanded: m.Expanded, Merged: m.Merged, Abandoned: m.Abandoned,
 			Caught:       m.Caught,
 			PeakInFlight: m.PeakInFlight, ChunkSize: m.ChunkSize,
-			CreditWait: m.CreditWait, PullWait: m.PullWait, ConsumerWait: m.ConsumerWait,
+			CreditWait: m.CreditWait, PullWait: m.PullWait, ConsumerWait: m.ConsumerWait, BranchWait: m.BranchWait,
 		})
 	})
 	return stages
 }
 
-// walk visits the nodes of a plan, inputs before what reads them.
-func walk(n *plan.Node, visit func(*plan.Node)) {
-	for _, in := range n.Inputs {
-		walk(in, visit)
+// walk visits the nodes of a plan, inputs before what reads them. What branches of
+// one split share is visited once.
+func walk(n *plan.Node, visit func(*plan.Node)) { walkOn(n, map[*plan.Split]bool{}, visit) }
+
+func walkOn(n *plan.Node, seen map[*plan.Split]bool, visit func(*plan.Node)) {
+	if n.Split == nil || !seen[n.Split] {
+		if n.Split != nil {
+			seen[n.Split] = true
+		}
+		for _, in := range n.Inputs {
+			walkOn(in, seen, visit)
+		}
 	}
 	visit(n)
 }
@@ -148,6 +160,21 @@ var summaryColumns = []summaryColumn{
 	{"credit wait", false, duration(func(s *StageSummary) time.Duration { return s.CreditWait })},
 	{"pull wait", false, duration(func(s *StageSummary) time.Duration { return s.PullWait })},
 	{"consumer wait", false, duration(func(s *StageSummary) time.Duration { return s.ConsumerWait })},
+	{"branch wait", false, branchWait},
+}
+
+// branchWait says whom a branch waited for, as in "1: 2.5s".
+func branchWait(s *StageSummary) (text string, zero bool) {
+	var waits []string
+	for i, d := range s.BranchWait {
+		if d > 0 {
+			waits = append(waits, fmt.Sprintf("%d: %v", i, round(d)))
+		}
+	}
+	if len(waits) == 0 {
+		return "0s", true
+	}
+	return strings.Join(waits, ", "), false
 }
 
 func number(of func(*StageSummary) int64) func(*StageSummary) (string, bool) {

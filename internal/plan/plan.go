@@ -35,7 +35,32 @@ type Node struct {
 	Foreign bool
 	// Mixes says that the operator does not keep the order.
 	Mixes bool
+	// Ahead says that the inputs are pulled by goroutines of their own, ahead of
+	// whoever pulls the node.
+	Ahead bool
+	// Split is what the node is a branch of, and Branch which one, from 0. Inputs are
+	// those of the split then.
+	Split  *Split
+	Branch int
 }
+
+// Split is a stage with several outputs, each a node of its own: its branches.
+type Split struct {
+	Branches int
+	Start    func() Splitting // makes what the branches share in a run
+}
+
+// Splitting is what the branches of a split share in a run.
+type Splitting interface {
+	// Bind says with which context the split's input is to be opened.
+	Bind(ctx context.Context)
+	// Skip says that a branch will not be opened any more, if it has not been. Its
+	// error is of closing the input.
+	Skip(branch int) error
+}
+
+// SplitKey is the context key of the Splitting of a split.
+type SplitKey struct{ Split *Split }
 
 // Label is the name that errors and counters carry.
 func (n *Node) Label() string {
@@ -65,6 +90,8 @@ type Meter struct {
 	CreditWait   time.Duration // workers parked: the budget was used up by work not done yet
 	PullWait     time.Duration // workers parked for the pull lock
 	ConsumerWait time.Duration // workers parked: finished results waited for the consumer
+
+	BranchWait []time.Duration // a branch parked: the other branches, by number, had no room
 }
 
 // Settle counts as abandoned whatever went in and is not accounted for. An
