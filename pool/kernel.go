@@ -246,4 +246,5 @@ type job[A, B any] struct {
 	failed []*stage.ItemError // failures whose index lacks the base
 	fatal  error              // ends the call behind this job
 	next   *job[A, B]         // the part behind this one
+	lane   *lane[A, B]        // whose items it has, if the call bounds them per key
 }

@@ -18,11 +18,10 @@ type output[A, B any] struct{ c *call[A, B] }
 func stream[A, B any](p *Pool, in stage.Stream[A], opts []Option, sp spec[A, B]) stage.Stream[B] {
 	p = p.or()
 	cfg := p.defaults.with(opts, sp.verb)
-	if cfg.recycle > 0 && sp.verb != "ImapWith" {
-		panic("penstock: pool." + sp.verb + ": RecycleAfter is an option of ImapWith")
-	}
+	cfg.check(sp.verb)
 	newSizing[A, B](&cfg, sp.verb) // a wrong type shows at the call
-	node := &plan.Node{Op: sp.verb, Name: cfg.name, Kind: plan.Workers, Detail: cfg.detail(p), Inputs: []*plan.Node{in.Plan()}}
+	detail := cfg.detail(p, sp.table != nil)
+	node := &plan.Node{Op: sp.verb, Name: cfg.name, Kind: plan.Workers, Detail: detail, Inputs: []*plan.Node{in.Plan()}}
 	return stage.Assemble(node, func(ctx context.Context, m *plan.Meter) (stage.Puller[B], error) {
 		c, err := start(ctx, p, in, m, cfg, sp)
 		if err != nil {

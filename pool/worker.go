@@ -31,6 +31,7 @@ const (
 // function ends it with runtime.Goexit, another takes over.
 type worker[A, B any] struct {
 	task[A, B] // the part of a chunk that is being run: items[pos:end]
+	keyed[A, B]
 
 	c      *call[A, B]
 	kernel kernel[A, B]
@@ -83,6 +84,9 @@ func (c *call[A, B]) spawn() {
 	w := &worker[A, B]{c: c, kernel: c.spec.kernel(), in: new(stage.Chunk[A])}
 	w.slot.init(&c.pool.slots, c.group)
 	w.slot.lock, w.slot.id = &c.lock, uint32(c.spawned)
+	if c.router != nil {
+		w.wake = make(chan struct{}, 1)
+	}
 	w.renew()
 	if c.parcels && !c.sizer.auto && c.sizer.size.Load() == 1 {
 		w.one.fn = w.kernel.one
@@ -135,6 +139,8 @@ func (w *worker[A, B]) run() {
 func (w *worker[A, B]) exited() {
 	err := fmt.Errorf("%s: source: %w", w.c.name, stage.ErrGoexit)
 	switch {
+	case w.c.router != nil:
+		w.stopFeeding()
 	case w.pulling:
 		w.pulling = false
 		w.c.end(err)
@@ -149,6 +155,10 @@ func (w *worker[A, B]) exited() {
 // work is the worker's life: chunk after chunk until there are no more.
 func (w *worker[A, B]) work() {
 	c := w.c
+	if c.router != nil {
+		w.route()
+		return
+	}
 	for {
 		if w.one.fn != nil {
 			done := w.singles()
