@@ -28,6 +28,7 @@ type config struct {
 	name      string
 	recycle   int
 	perKey    int // 0: no bound
+	keys      int // 0: no bound
 }
 
 // with returns the configuration changed by the options of a verb.
@@ -121,6 +122,15 @@ func InFlightPerKey(n int) Option {
 	return option(func(c *config) { c.perKey = n })
 }
 
+// MaxKeys bounds how many keys ReduceByKey may meet: with more it fails with an
+// error that wraps ErrTooManyKeys and names the number. It is an option of
+// ReduceByKey; the other verbs panic. 0, the default, means no bound but the
+// memory. MaxKeys panics if n is negative.
+func MaxKeys(n int) Option {
+	notNegative("MaxKeys", "n", n)
+	return option(func(c *config) { c.keys = n })
+}
+
 // check panics if there are options of other verbs.
 func (c *config) check(verb string) {
 	if c.recycle > 0 && verb != "ImapWith" {
@@ -128,6 +138,9 @@ func (c *config) check(verb string) {
 	}
 	if c.perKey > 0 && verb != "ImapKeyed" {
 		panic("penstock: pool." + verb + ": InFlightPerKey is an option of ImapKeyed")
+	}
+	if c.keys > 0 && verb != "ReduceByKey" {
+		panic("penstock: pool." + verb + ": MaxKeys is an option of ReduceByKey")
 	}
 }
 
