@@ -90,6 +90,7 @@ type call[A, B any] struct {
 	group   *group
 	share   chan task[A, B]
 	router  *router[A, B] // of a keyed call
+	itemCap int           // the largest default budget of one
 
 	_         [64]byte
 	attention atomic.Uint32
@@ -98,7 +99,8 @@ type call[A, B any] struct {
 	_         [52]byte
 
 	lock    parkLock
-	spawned int
+	spawned atomic.Int32 // workers that have not retired
+	ids     uint32       // given to workers
 	ticket  uint64
 	index   int64
 	ended   bool
@@ -187,6 +189,7 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 		c.router = newRouter(sp.table(), cfg.perKey, c.whole, func(n uint64) { c.ring.CloseAt(n) })
 	}
 	c.budget()
+	p.follow(&c.live, c.resize)
 	context.AfterFunc(c.ctx, func() {
 		defer close(c.awake)
 		c.attention.Or(stopRunning | stopPulling)
@@ -243,7 +246,7 @@ func (c *call[A, B]) resize() {
 	workers, size := c.pool.Workers(), int(c.sizer.size.Load())
 	items := max(minBudget, min(4*workers*size, 4096*workers))
 	if c.router != nil {
-		items = min(items, c.ring.Window()-4*workers)
+		items = min(items, c.itemCap)
 	}
 	c.gate.SetLimit(backpressure.Cost{Chunks: c.ring.Window(), Items: items, Bytes: c.cfg.bytes})
 }

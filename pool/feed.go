@@ -25,6 +25,7 @@ func (c *call[A, B]) keyedBudget(largest int) (chunks, chunk int) {
 	if c.cfg.chunk == 0 {
 		largest = min(largest, maxKeyedChunk)
 	}
+	c.itemCap = items
 	return items + 4*workers, min(largest, items)
 }
 
@@ -216,7 +217,7 @@ func (w *worker[A, B]) dispense() {
 	if over {
 		c.ended, c.ending = true, r.ending
 	} else {
-		for more := max(1, used.Items); more > 0 && c.spawned < c.pool.slots.n; more-- {
+		for more := max(1, used.Items); more > 0 && int(c.spawned.Load()) < c.pool.Workers(); more-- {
 			c.spawn()
 		}
 	}

@@ -119,6 +119,11 @@ func (r *router[A, B]) next(w *worker[A, B]) errand {
 	switch {
 	case w.c.attention.Load()&stopRunning != 0:
 		return toLeave
+	case (r.first == nil || len(r.idle) > 0) && w.c.retire(): // the one that pulls may be parked
+		if r.first != nil || !r.pulling && !r.ended {
+			r.rouse()
+		}
+		return toLeave
 	case r.first != nil:
 		r.load(w)
 		if r.first != nil || !r.pulling && !r.ended {
