@@ -50,6 +50,8 @@ type spec[A, B any] struct {
 	eager    bool
 	accepted bool   // the pool took the call before
 	group    *group // of the call's workers, if somebody waits for them already
+	// table makes what finds the keys of a keyed call; nil for others.
+	table func() table[A, B]
 }
 
 // call is one run of a verb: the state that its workers and its consumer share.
@@ -87,6 +89,8 @@ type call[A, B any] struct {
 	whole   bool // unordered, in a run with a checkpoint: a source range must not be spread over chunks
 	group   *group
 	share   chan task[A, B]
+	router  *router[A, B] // of a keyed call
+	itemCap int           // the largest default budget of one
 
 	_         [64]byte
 	attention atomic.Uint32
@@ -95,7 +99,8 @@ type call[A, B any] struct {
 	_         [52]byte
 
 	lock    parkLock
-	spawned int
+	spawned atomic.Int32 // workers that have not retired
+	ids     uint32       // given to workers
 	ticket  uint64
 	index   int64
 	ended   bool
@@ -165,7 +170,7 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 	}
 	opened = true
 	c.src, c.close = up, up.Close
-	if b, ok := up.(interface{ Blocks() stage.Filler[A] }); ok && cfg.items == 0 {
+	if b, ok := up.(interface{ Blocks() stage.Filler[A] }); ok && cfg.items == 0 && sp.table == nil {
 		if f := b.Blocks(); f != nil {
 			c.src, c.fill = f, f.Fill
 			if r, ok := f.(interface{ Recycle(block []byte) }); ok {
@@ -176,11 +181,15 @@ func start[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], m *plan.M
 	if s, ok := up.(stage.Sized); ok && c.fill == nil {
 		c.sized = s.Remaining
 	}
-	c.parcels = !sp.eager && c.fill == nil && cfg.bytes == 0
+	c.parcels = !sp.eager && c.fill == nil && cfg.bytes == 0 && sp.table == nil
 	if r := plan.RegistryOf(ctx); r != nil && r.Checkpoint != nil {
 		c.whole = cfg.unordered
 	}
+	if sp.table != nil {
+		c.router = newRouter(sp.table(), cfg.perKey, c.whole, func(n uint64) { c.ring.CloseAt(n) })
+	}
 	c.budget()
+	p.follow(&c.live, c.resize)
 	context.AfterFunc(c.ctx, func() {
 		defer close(c.awake)
 		c.attention.Or(stopRunning | stopPulling)
@@ -217,6 +226,9 @@ func (c *call[A, B]) budget() {
 	case c.fill != nil:
 		largest = maxBlock
 	}
+	if c.router != nil {
+		limit.Chunks, largest = c.keyedBudget(largest)
+	}
 	c.sizer.init(c.cfg.chunk, largest)
 	c.ring = reorder.NewRing[parcel[A, B]](limit.Chunks)
 	c.gate = backpressure.New(limit)
@@ -233,6 +245,9 @@ func (c *call[A, B]) resize() {
 	defer c.mu.Unlock()
 	workers, size := c.pool.Workers(), int(c.sizer.size.Load())
 	items := max(minBudget, min(4*workers*size, 4096*workers))
+	if c.router != nil {
+		items = min(items, c.itemCap)
+	}
 	c.gate.SetLimit(backpressure.Cost{Chunks: c.ring.Window(), Items: items, Bytes: c.cfg.bytes})
 }
 
@@ -297,7 +312,9 @@ func (c *call[A, B]) letGo() {
 		c.owed.Items += j.held.cost.Items
 		c.owed.Bytes += j.held.cost.Bytes
 		j.held = held{}
-		if j.next == nil {
+		if c.router != nil {
+			c.router.letGo(j)
+		} else if j.next == nil {
 			c.spare = j
 		}
 	}
@@ -363,6 +380,11 @@ func (c *call[A, B]) count() {
 			c.m.Abandoned++
 		}
 		c.m.Abandoned += p.job.outputs()
+	}
+	if c.router != nil {
+		left := c.router.left()
+		c.m.In += left
+		c.m.Abandoned += left
 	}
 	c.m.PeakInFlight = int64(c.gate.Stats().Peak.Items)
 	c.m.ChunkSize = c.sizer.size.Load()

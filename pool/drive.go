@@ -57,9 +57,12 @@ func (w *worker[A, B]) drive() {
 		w.timed = false
 		run := time.Since(w.since)
 		var changed bool
-		if c.fill != nil {
+		switch {
+		case c.router != nil:
+			changed = c.observeBatch(n, run)
+		case c.fill != nil:
 			changed = c.sizer.observeBlock(w.asked, n, run)
-		} else {
+		default:
 			changed = c.sizer.observe(w.asked, n, w.pullTime, run)
 		}
 		if changed {
@@ -78,8 +81,10 @@ func (w *worker[A, B]) prepare() bool {
 	c, j := w.c, w.job
 	if !w.slot.acquire(c.over) || c.attention.Load()&stopRunning != 0 {
 		if w.root == nil {
-			w.m.In += int64(len(w.in.Items))
-			w.m.Abandoned += int64(len(w.in.Items))
+			if c.router == nil { // which counts what is left
+				w.m.In += int64(len(w.in.Items))
+				w.m.Abandoned += int64(len(w.in.Items))
+			}
 			w.job = nil
 			return false
 		}
@@ -271,6 +276,9 @@ func (w *worker[A, B]) fail(err error) {
 	e := &stage.ItemError{
 		Stage: c.name, Index: j.base + int64(w.pos), Input: w.items[w.pos], Err: err,
 		At: w.chunk.Locate(w.pos), Stack: stackOf(err),
+	}
+	if c.router != nil {
+		e.Index, e.At = w.batch[w.pos].index, w.batch[w.pos].at
 	}
 	w.m.Failed++
 	if c.fill != nil {

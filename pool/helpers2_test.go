@@ -211,6 +211,9 @@ func lazyVerbs() []lazyVerb {
 				return err
 			}, opts...)
 		}},
+		{"ImapKeyed", false, func(p *pool.Pool, in stage.Stream[int], fn fun, opts ...pool.Option) stage.Stream[int] {
+			return pool.ImapKeyed(p, in, func(i int) int { return i }, fn, opts...)
+		}},
 		{"FilterMap", true, func(p *pool.Pool, in stage.Stream[int], fn fun, opts ...pool.Option) stage.Stream[int] {
 			return pool.FilterMap(p, in, func(ctx context.Context, i int) (int, bool, error) {
 				v, err := fn(ctx, i)

@@ -94,9 +94,12 @@ func mustFunc(isNil bool, verb, what string) {
 }
 
 // detail is what Describe says of a pool stage.
-func (c *config) detail(p *Pool) string {
+func (c *config) detail(p *Pool, keyed bool) string {
 	order, chunk, flight := "ordered", "automatic chunks", ""
-	if c.unordered {
+	switch {
+	case keyed:
+		order = "ordered within a key"
+	case c.unordered:
 		order = "unordered"
 	}
 	if c.chunk > 0 {
@@ -107,6 +110,9 @@ func (c *config) detail(p *Pool) string {
 	}
 	if c.bytes > 0 {
 		flight += fmt.Sprintf(", at most %d bytes in flight", c.bytes)
+	}
+	if c.perKey > 0 {
+		flight += fmt.Sprintf(", at most %d items of a key in flight", c.perKey)
 	}
 	return fmt.Sprintf("%d workers, %s, %s%s", p.Workers(), order, chunk, flight)
 }

@@ -139,40 +139,44 @@ func bulk[A, B any](fn func(context.Context, []A) ([]B, error)) func() kernel[A,
 }
 
 // folding is the kernel of Reduce: it keeps the items in the worker.
-func folding[A, Acc any](newAcc func() Acc, step func(context.Context, Acc, A) (Acc, error), keep func(Acc)) func() kernel[A, struct{}] {
-	return func() kernel[A, struct{}] {
-		var acc Acc
-		begun := false
-		return kernel[A, struct{}]{
-			lets: true,
-			run: func(w *worker[A, struct{}]) error {
-				if !begun {
-					acc, begun = newAcc(), true
+func folding[A, Acc any](newAcc func() Acc, step func(context.Context, Acc, A) (Acc, error)) func(keep func(Acc)) func() kernel[A, struct{}] {
+	return func(keep func(Acc)) func() kernel[A, struct{}] {
+		return func() kernel[A, struct{}] { return newFolding(newAcc, step, keep) }
+	}
+}
+
+func newFolding[A, Acc any](newAcc func() Acc, step func(context.Context, Acc, A) (Acc, error), keep func(Acc)) kernel[A, struct{}] {
+	var acc Acc
+	begun := false
+	return kernel[A, struct{}]{
+		lets: true,
+		run: func(w *worker[A, struct{}]) error {
+			if !begun {
+				acc, begun = newAcc(), true
+			}
+			from := w.pos
+			defer func() { w.m.Merged += int64(w.pos - from) }()
+			for i := from; i < w.stop; i++ {
+				w.pos = i
+				next, err := step(w.ctx, acc, w.items[i])
+				if err != nil {
+					return err
 				}
-				from := w.pos
-				defer func() { w.m.Merged += int64(w.pos - from) }()
-				for i := from; i < w.stop; i++ {
-					w.pos = i
-					next, err := step(w.ctx, acc, w.items[i])
-					if err != nil {
-						return err
-					}
-					acc = next
-					if w.c.attention.Load() != 0 && w.attend(i+1) {
-						w.pos = i + 1
-						return errYield
-					}
+				acc = next
+				if w.c.attention.Load() != 0 && w.attend(i+1) {
+					w.pos = i + 1
+					return errYield
 				}
-				w.pos = w.stop
-				return nil
-			},
-			close: func() error {
-				if begun {
-					keep(acc)
-				}
-				return nil
-			},
-		}
+			}
+			w.pos = w.stop
+			return nil
+		},
+		close: func() error {
+			if begun {
+				keep(acc)
+			}
+			return nil
+		},
 	}
 }
 
@@ -246,4 +250,5 @@ type job[A, B any] struct {
 	failed []*stage.ItemError // failures whose index lacks the base
 	fatal  error              // ends the call behind this job
 	next   *job[A, B]         // the part behind this one
+	lane   *lane[A, B]        // whose items it has, if the call bounds them per key
 }

@@ -154,9 +154,7 @@ func gatherAsync[A, B any](ctx context.Context, p *Pool, in stage.Stream[A], opt
 // eager checks the options of an eager verb.
 func (p *Pool) eager(opts []Option, verb string) config {
 	cfg := p.defaults.with(opts, verb)
-	if cfg.recycle > 0 {
-		panic("penstock: pool." + verb + ": RecycleAfter is an option of ImapWith")
-	}
+	cfg.check(verb)
 	return cfg
 }
 

@@ -27,6 +27,8 @@ type config struct {
 	unordered bool
 	name      string
 	recycle   int
+	perKey    int // 0: no bound
+	keys      int // 0: no bound
 }
 
 // with returns the configuration changed by the options of a verb.
@@ -106,6 +108,40 @@ func Name(name string) Option { return option(func(c *config) { c.name = name })
 func RecycleAfter(n int) Option {
 	notNegative("RecycleAfter", "n", n)
 	return option(func(c *config) { c.recycle = n })
+}
+
+// InFlightPerKey bounds, beside InFlight, the items of each key that were pulled
+// and not yet let go by the consumer, exactly. It is an option of ImapKeyed; the
+// other verbs panic. A key that has as many holds the pulling back, until the
+// consumer lets some of them go: what is behind it in the source is not known to
+// be of another key. While the busiest key has n-k items in flight, no more than k
+// are pulled in a step. 0, the default, means no bound but that of the call. It
+// panics if n is negative.
+func InFlightPerKey(n int) Option {
+	notNegative("InFlightPerKey", "n", n)
+	return option(func(c *config) { c.perKey = n })
+}
+
+// MaxKeys bounds how many keys ReduceByKey may meet: with more it fails with an
+// error that wraps ErrTooManyKeys and names the number. It is an option of
+// ReduceByKey; the other verbs panic. 0, the default, means no bound but the
+// memory. MaxKeys panics if n is negative.
+func MaxKeys(n int) Option {
+	notNegative("MaxKeys", "n", n)
+	return option(func(c *config) { c.keys = n })
+}
+
+// check panics if there are options of other verbs.
+func (c *config) check(verb string) {
+	if c.recycle > 0 && verb != "ImapWith" {
+		panic("penstock: pool." + verb + ": RecycleAfter is an option of ImapWith")
+	}
+	if c.perKey > 0 && verb != "ImapKeyed" {
+		panic("penstock: pool." + verb + ": InFlightPerKey is an option of ImapKeyed")
+	}
+	if c.keys > 0 && verb != "ReduceByKey" {
+		panic("penstock: pool." + verb + ": MaxKeys is an option of ReduceByKey")
+	}
 }
 
 // sizing is how a call measures items for InFlightBytes.

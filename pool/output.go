@@ -18,12 +18,12 @@ type output[A, B any] struct{ c *call[A, B] }
 func stream[A, B any](p *Pool, in stage.Stream[A], opts []Option, sp spec[A, B]) stage.Stream[B] {
 	p = p.or()
 	cfg := p.defaults.with(opts, sp.verb)
-	if cfg.recycle > 0 && sp.verb != "ImapWith" {
-		panic("penstock: pool." + sp.verb + ": RecycleAfter is an option of ImapWith")
-	}
+	cfg.check(sp.verb)
 	newSizing[A, B](&cfg, sp.verb) // a wrong type shows at the call
+	keyed := sp.table != nil // which keeps the order in a run with a checkpoint
 	node := &plan.Node{
-		Op: sp.verb, Name: cfg.name, Kind: plan.Workers, Detail: cfg.detail(p), Inputs: []*plan.Node{in.Plan()}, Mixes: cfg.unordered,
+		Op: sp.verb, Name: cfg.name, Kind: plan.Workers, Detail: cfg.detail(p, keyed), Inputs: []*plan.Node{in.Plan()},
+		Mixes: cfg.unordered && !keyed,
 	}
 	return stage.Assemble(node, func(ctx context.Context, m *plan.Meter) (stage.Puller[B], error) {
 		c, err := start(ctx, p, in, m, cfg, sp)

@@ -30,7 +30,17 @@ func (c *call[A, B]) number(ticket uint64) uint64 {
 
 // put publishes a job.
 func (w *worker[A, B]) put(j *job[A, B]) {
-	seq := w.c.number(j.ticket)
+	if r := w.c.router; r != nil {
+		j.ticket = r.seal(j, w.batch)
+		w.batch = w.batch[:0]
+		w.putAt(j, j.ticket)
+		return
+	}
+	w.putAt(j, w.c.number(j.ticket))
+}
+
+// putAt publishes a job under a number.
+func (w *worker[A, B]) putAt(j *job[A, B], seq uint64) {
 	p := w.c.ring.Place(seq)
 	if p.spare != nil {
 		w.spare, p.spare = p.spare, nil

@@ -46,6 +46,9 @@ func (w *worker[A, B]) attend(next int) (yield bool) {
 	return true
 }
 
+// shares reports whether workers share a long chunk.
+func (c *call[A, B]) shares() bool { return c.sizer.auto && c.router == nil }
+
 // give hands the tail of the part to an idle worker: half of what is left.
 func (w *worker[A, B]) give(next int) bool {
 	c := w.c
@@ -148,7 +151,7 @@ func (w *worker[A, B]) park(ready <-chan struct{}, wait *time.Duration) bool {
 	begun := time.Now()
 	defer func() { *wait += time.Since(begun) }()
 	share := c.share
-	if !c.sizer.auto || w.kernel.whole {
+	if !c.shares() || w.kernel.whole {
 		share = nil
 	} else {
 		if w.timer == nil {
@@ -189,7 +192,7 @@ func (w *worker[A, B]) idleOut() {
 			close(c.finished)
 			return
 		}
-		if !c.sizer.auto || w.kernel.whole {
+		if !c.shares() || w.kernel.whole {
 			return
 		}
 		c.attention.Add(idleWorker)

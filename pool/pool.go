@@ -40,6 +40,8 @@ type Pool struct {
 type live struct {
 	stop   func(error) // stop pulling; nil if the call runs to its end
 	cancel func(error) // end it now
+	// resized makes the call's budget follow the number of workers; nil if it has none.
+	resized func()
 }
 
 // New returns a pool of n workers; 0 means GOMAXPROCS. The options are the
@@ -50,7 +52,7 @@ func New(n int, opts ...Option) *Pool {
 		n = runtime.GOMAXPROCS(0)
 	}
 	p := &Pool{calls: map[*live]struct{}{}, defaults: new(config).with(opts, "New")}
-	p.slots.n = n
+	p.slots.setWorkers(n)
 	p.applies = &group{}
 	return p
 }
@@ -66,9 +68,43 @@ func (p *Pool) or() *Pool {
 	return p
 }
 
-// Workers is how many functions the pool runs at once; of a nil pool, the shared
-// one.
-func (p *Pool) Workers() int { return p.or().slots.n }
+// Workers is how many functions the pool runs at once, as New or the last Resize
+// said; of a nil pool, the shared one.
+func (p *Pool) Workers() int { return int(p.or().slots.workers.Load()) }
+
+// Resize changes how many functions the pool runs at once to n; 0 means
+// GOMAXPROCS. It returns at once and may be called while the pool is in use.
+//
+// Live calls see it at their next chunk. With more workers, what waits for one
+// begins and calls start more of their own. With fewer, those at work finish the
+// chunk that they are at and leave: when these are done, no more than n functions
+// run at once. What tasks wait for inside them goes on, however small n is. The
+// default in-flight budget of live calls follows, within the chunks that a call
+// had room for when it started: 64, or 4 x its workers then if that is more.
+// Options of a call do not change, nor does what Describe says of a plan.
+//
+// After Close, or Terminate, Resize changes how fast what still runs ends, and
+// nothing else. On a nil pool it resizes the shared one. It panics if n is
+// negative.
+func (p *Pool) Resize(n int) {
+	notNegative("Pool.Resize", "workers", n)
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	p = p.or()
+	p.slots.setWorkers(n)
+	p.mu.Lock()
+	var resized []func()
+	for l := range p.calls {
+		if l.resized != nil {
+			resized = append(resized, l.resized)
+		}
+	}
+	p.mu.Unlock()
+	for _, tell := range resized {
+		tell()
+	}
+}
 
 // enter admits a call. What a live call of the pool starts on it, in a task or
 // as its input, is part of its work: it is admitted after Close too, as is what
@@ -88,6 +124,14 @@ func (p *Pool) enter(ctx context.Context, l *live, accepted bool) error {
 	}
 	p.calls[l] = struct{}{}
 	return nil
+}
+
+// follow has a live call told when the number of workers changes.
+func (p *Pool) follow(l *live, resized func()) {
+	p.mu.Lock()
+	l.resized = resized
+	p.mu.Unlock()
+	resized() // it may have changed meanwhile
 }
 
 // leave ends a call that entered.

@@ -24,8 +24,15 @@ func Reduce[A, Acc any](ctx context.Context, p *Pool, in stage.Stream[A], newAcc
 	mustFunc(step == nil, "Reduce", "step")
 	mustFunc(merge == nil, "Reduce", "merge")
 	p = p.or()
-	cfg := p.eager(opts, "Reduce")
-	newSizing[A, struct{}](&cfg, "Reduce")
+	return reduce(ctx, p, in, "Reduce", p.eager(opts, "Reduce"), folding(newAcc, step), newAcc, merge)
+}
+
+// reduce is Reduce, and what else folds in the workers.
+func reduce[A, Acc any](
+	ctx context.Context, p *Pool, in stage.Stream[A], verb string, cfg config,
+	fold func(keep func(Acc)) func() kernel[A, struct{}], newAcc func() Acc, merge func(Acc, Acc) (Acc, error),
+) (Acc, error) {
+	newSizing[A, struct{}](&cfg, verb)
 	var mu sync.Mutex
 	var accs []Acc
 	keep := func(acc Acc) {
@@ -33,7 +40,7 @@ func Reduce[A, Acc any](ctx context.Context, p *Pool, in stage.Stream[A], newAcc
 		defer mu.Unlock()
 		accs = append(accs, acc)
 	}
-	sp := spec[A, struct{}]{verb: "Reduce", kernel: folding(newAcc, step, keep)}
+	sp := spec[A, struct{}]{verb: verb, kernel: fold(keep)}
 	var zero Acc
 	if err := collect(ctx, p, in, cfg, sp, func(*call[A, struct{}]) {}, func(*job[A, struct{}]) {}); err != nil {
 		return zero, err

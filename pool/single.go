@@ -29,7 +29,7 @@ func (w *worker[A, B]) singles() (done bool) {
 			w.purse, w.coin = w.purse+1, alone
 			return false
 		}
-		if c.ended || c.spawned < c.pool.slots.n || c.pool.slots.waiters.Load() > 0 {
+		if c.ended || int(c.spawned.Load()) != c.pool.Workers() || c.pool.slots.waiters.Load() > 0 {
 			return !w.pull(alone)
 		}
 		w.asked, w.pulling = 1, true

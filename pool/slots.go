@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,8 @@ import (
 // slots, the groups (calls) get them in turn, chunk by chunk.
 type slots struct {
 	waiters atomic.Int32 // length of the queues, read without the lock
+	workers atomic.Int32 // n, and
+	surplus atomic.Int32 // how many more slots are owned, since there are fewer now: both read without the lock
 
 	mu      sync.Mutex // never held while user code runs or anything waits
 	n       int
@@ -131,7 +134,7 @@ func (s *slot) await(done <-chan struct{}) bool {
 // chunk, and again when it has the pull lock: who began to wait in between
 // either is seen now, or sees that the worker holds the lock.
 func (s *slot) yield() {
-	if s.of.waiters.Load() > 0 {
+	if s.of.waiters.Load() > 0 || s.of.surplus.Load() > 0 {
 		s.release()
 	}
 }
@@ -260,6 +263,7 @@ func (s *slot) wants(era int) bool {
 // own enters s as the owner of a slot. It needs the lock.
 func (p *slots) own(s *slot) {
 	p.used++
+	p.recount()
 	s.index = len(p.owners)
 	p.owners = append(p.owners, s)
 }
@@ -267,11 +271,38 @@ func (p *slots) own(s *slot) {
 // disown takes s out of the owners. It needs the lock.
 func (p *slots) disown(s *slot) {
 	p.used--
+	p.recount()
 	last := len(p.owners) - 1
 	p.owners[s.index] = p.owners[last]
 	p.owners[s.index].index = s.index
 	p.owners[last] = nil
 	p.owners = p.owners[:last]
+}
+
+// setWorkers changes the number of slots. Owners that do not need theirs lose it,
+// the others when they have finished their chunk.
+func (p *slots) setWorkers(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.n = n
+	p.workers.Store(int32(min(n, math.MaxInt32)))
+	p.recount()
+	for i := 0; i < len(p.owners) && p.used > p.n; {
+		if s := p.owners[i]; s.take() {
+			p.disown(s)
+		} else {
+			i++
+		}
+	}
+	p.reclaim()
+	p.dispatch(nil)
+}
+
+// recount says how many slots are owned above n. It needs the lock.
+func (p *slots) recount() {
+	if surplus := int32(max(0, min(p.used-p.n, math.MaxInt32))); surplus != p.surplus.Load() {
+		p.surplus.Store(surplus)
+	}
 }
 
 // reclaim takes idle slots away from their owners, as many as somebody waits

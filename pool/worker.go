@@ -31,6 +31,7 @@ const (
 // function ends it with runtime.Goexit, another takes over.
 type worker[A, B any] struct {
 	task[A, B] // the part of a chunk that is being run: items[pos:end]
+	keyed[A, B]
 
 	c      *call[A, B]
 	kernel kernel[A, B]
@@ -78,11 +79,15 @@ type task[A, B any] struct {
 
 // spawn starts a worker. It needs the pull lock, or to be the first.
 func (c *call[A, B]) spawn() {
-	c.spawned++
+	c.spawned.Add(1)
+	c.ids++
 	c.active.Add(1)
 	w := &worker[A, B]{c: c, kernel: c.spec.kernel(), in: new(stage.Chunk[A])}
 	w.slot.init(&c.pool.slots, c.group)
-	w.slot.lock, w.slot.id = &c.lock, uint32(c.spawned)
+	w.slot.lock, w.slot.id = &c.lock, c.ids
+	if c.router != nil {
+		w.wake = make(chan struct{}, 1)
+	}
 	w.renew()
 	if c.parcels && !c.sizer.auto && c.sizer.size.Load() == 1 {
 		w.one.fn = w.kernel.one
@@ -135,6 +140,8 @@ func (w *worker[A, B]) run() {
 func (w *worker[A, B]) exited() {
 	err := fmt.Errorf("%s: source: %w", w.c.name, stage.ErrGoexit)
 	switch {
+	case w.c.router != nil:
+		w.stopFeeding()
 	case w.pulling:
 		w.pulling = false
 		w.c.end(err)
@@ -146,10 +153,32 @@ func (w *worker[A, B]) exited() {
 	}
 }
 
+// retire reports whether a worker is to leave because the pool has fewer than the
+// call, and counts it out. One stays.
+func (c *call[A, B]) retire() bool {
+	for {
+		n := c.spawned.Load()
+		if int(n) <= max(1, c.pool.Workers()) {
+			return false
+		}
+		if c.spawned.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+}
+
 // work is the worker's life: chunk after chunk until there are no more.
 func (w *worker[A, B]) work() {
 	c := w.c
+	if c.router != nil {
+		w.route()
+		return
+	}
 	for {
+		if c.retire() {
+			w.refund()
+			break
+		}
 		if w.one.fn != nil {
 			done := w.singles()
 			if w.job != nil {
@@ -217,7 +246,7 @@ func (c *call[A, B]) purse(size int) int {
 	if c.cfg.items > 0 || c.cfg.bytes > 0 {
 		return 1 // the bound is exact, and so is what may be pulled
 	}
-	return minBudget / size / (4 * c.pool.slots.n)
+	return minBudget / size / (4 * c.pool.Workers())
 }
 
 // pull takes the next chunk. It is called with the pull lock and gives it back.
@@ -283,7 +312,7 @@ func (w *worker[A, B]) pulled(cost backpressure.Cost, err error) (more bool) {
 	}
 	if err != nil {
 		c.end(err)
-	} else if c.spawned < c.pool.slots.n {
+	} else if int(c.spawned.Load()) < c.pool.Workers() {
 		c.spawn()
 	}
 	w.pulling = false
@@ -314,13 +343,13 @@ func (w *worker[A, B]) freeJob() *job[A, B] {
 func (c *call[A, B]) limit(n int) stage.Limit {
 	if n > 1 && c.sizer.auto && c.sized != nil {
 		if left, known := c.sized(); known {
-			n = int(min(int64(n), max(1, left/int64(4*c.pool.slots.n))))
+			n = int(min(int64(n), max(1, left/int64(4*c.pool.Workers()))))
 		}
 	}
 	limit := stage.Limit{Items: n}
 	if per := c.perItem.Load(); per > 0 {
 		if c.cfg.bytes > 0 { // keep a chunk well below the budget of bytes
-			limit.Items = int(min(int64(n), max(1, c.cfg.bytes/(int64(2*c.pool.slots.n)*per))))
+			limit.Items = int(min(int64(n), max(1, c.cfg.bytes/(int64(2*c.pool.Workers())*per))))
 		}
 		if c.fill != nil && n >= blockSizing {
 			limit.Bytes = min(maxChunkBytes, int64(n)*per)
