@@ -36,6 +36,7 @@ const (
 	exact   shape = 1 << iota // each item that does not fail makes one output
 	expands                   // an item may make several outputs; the kernel counts
 	retains                   // outputs may be views of earlier blocks
+	sure                      // its errors never come of a context that ended
 	counts                    // an item makes one output at most; the kernel counts nevertheless
 )
 
@@ -197,7 +198,10 @@ func (l *loop[A, B]) work(ctx context.Context, into *Chunk[B], max Limit) error 
 			l.m.Filtered += int64(l.at.in - before.in - (l.at.out - before.out))
 		}
 		if err != nil {
-			if gone = context.Cause(ctx); gone == nil {
+			if gone = context.Cause(ctx); l.shape&sure != 0 {
+				gone = nil
+			}
+			if gone == nil {
 				if f, ends := err.(fatal); ends { //nolint:errorlint // only the kernel's own word
 					l.abort(f.error)
 				} else {

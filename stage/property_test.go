@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -443,7 +444,7 @@ func sum(vs []int) (n int) {
 // TestOperatorsEqualThePlainLoop pulls each operator with random limits from a
 // source of random chunks, gives pulls up at random, and compares with a loop.
 func TestOperatorsEqualThePlainLoop(t *testing.T) {
-	for _, op := range append(operators(), holdingOperators()...) {
+	for _, op := range slices.Concat(operators(), holdingOperators(), windowOperators()) {
 		t.Run(op.name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) { checkOperator(t, op) })
 		})

@@ -2,6 +2,7 @@ package stage_test
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/penstock-go/penstock/stage"
 )
@@ -13,6 +14,25 @@ func digest(s []int64) int64 {
 		sum = 31*sum + v
 	}
 	return sum
+}
+
+// jumbled is a time in seconds that is somewhat out of order.
+func jumbled() stage.TimeOf[int64] {
+	return stage.EventTime(func(v int64) time.Time { return time.Unix(v%500^5, 0) }, 3*time.Second)
+}
+
+func thirds(v int64) int64 { return v % 3 }
+
+func sums() stage.Fold[int64, int64] {
+	add := func(a, b int64) (int64, error) { return a + b, nil }
+	return stage.Fold[int64, int64]{New: func() int64 { return 0 }, Add: add, Merge: add}
+}
+
+// resultsOf makes one number of a window.
+func resultsOf(s stage.Stream[stage.WindowResult[int64, int64]]) stage.Stream[int64] {
+	return stage.Map(s, stage.Pure(func(r stage.WindowResult[int64, int64]) int64 {
+		return digest([]int64{r.Key, r.Start.Unix(), r.End.Unix(), r.Value, r.Items, int64(r.Update)})
+	}))
 }
 
 // holdingOperators are stages that remember items, for a random pipeline.
@@ -35,6 +55,15 @@ func holdingOperators(keeping func(string, func(stage.Stream[int64]) stage.Strea
 		keeping("Distinct", func(s stage.Stream[int64]) stage.Stream[int64] { return stage.Distinct(s, 10000) }),
 		keeping("DistinctApprox", func(s stage.Stream[int64]) stage.Stream[int64] {
 			return stage.DistinctApprox(s, 1000, 0.01, func(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v/2, 10) })
+		}),
+		keeping("Tumbling", func(s stage.Stream[int64]) stage.Stream[int64] {
+			return resultsOf(stage.Tumbling(s, jumbled(), 10*time.Second, thirds, sums(), stage.AllowedLateness(5*time.Second)))
+		}),
+		keeping("Sliding", func(s stage.Stream[int64]) stage.Stream[int64] {
+			return resultsOf(stage.Sliding(s, jumbled(), 10*time.Second, 3*time.Second, thirds, sums()))
+		}),
+		keeping("Session", func(s stage.Stream[int64]) stage.Stream[int64] {
+			return resultsOf(stage.Session(s, jumbled(), 4*time.Second, thirds, sums(), stage.AllowedLateness(5*time.Second)))
 		}),
 		keeping("Sample", func(s stage.Stream[int64]) stage.Stream[int64] { return s.Sample(30, 7) }),
 	}
