@@ -1,6 +1,7 @@
 package stage_test
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ func BenchmarkHolding(b *testing.B) {
 	drain(b, "op=DistinctApprox", stage.DistinctApprox(numbers(), keys, 0.01, func(dst []byte, v int) []byte {
 		return strconv.AppendInt(dst, int64(v%16), 10)
 	}), 16)
+	drain(b, "op=Memo", stage.Map(numbers(), stage.Memo(func(_ context.Context, v int) (int, error) { return v, nil }, 2*n)), n)
 	drain(b, "op=Sample", numbers().Sample(batch, 1), batch)
 	drain(b, "op=Window", stage.Window(numbers(), batch, batch), n/batch)
 	drain(b, "op=Pairwise", stage.Pairwise(numbers()), n-1)

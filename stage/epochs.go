@@ -41,9 +41,9 @@ const leastIdle = 10 * time.Millisecond
 // (pool.Name("parse/v2"), Stream.Named); that is refused as well, unless
 // AcceptChange says that the old and the new results may stand side by side.
 //
-// Sources must be Resumable. Stages with a state (Enumerate, Scan, Skip, SkipWhile,
-// Take, TakeWhile, and those of third parties that are Stateful) have it saved
-// behind the last pool and are refused by name ahead of one. Limits on failed items
+// Sources must be Resumable. Stages with a state (Chunked, Distinct, Enumerate, Pairwise,
+// Sample, Scan, Session, Skip, SkipWhile, Sliding, Take, TakeWhile, Tumbling, Window, and
+// those of third parties that are Stateful) have it saved behind the last pool and are refused by name ahead of one. Limits on failed items
 // hold for all runs together. While the run lasts nobody else can open the store.
 //
 // Checkpoint panics if store is nil or every is negative.
