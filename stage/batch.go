@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Batch is the stream of slices of n consecutive items; the last may be shorter.
@@ -21,9 +22,31 @@ func Batch[T any](in Stream[T], n int) Stream[[]T] {
 	})
 }
 
+// BatchWait is Batch whose batches also leave when wait has passed since the first of
+// their items came, so that a slow stream is not held up; a batch that is empty is not
+// handed on. The pull of the input is given up then, which loses nothing: functions of
+// stages ahead, up to the last pool, that heed their context are called again for
+// their item. A source that does not heed its context while it waits delays the batch.
+// BatchWait starts no goroutine. It panics if n is less than 1, wait is not positive or
+// an option, of which there is OnClock, is nil.
+func BatchWait[T any](in Stream[T], n int, wait time.Duration, opts ...TimeOption) Stream[[]T] {
+	notBelow(1, n, "stage.BatchWait: n")
+	if wait <= 0 {
+		panic(fmt.Sprintf("penstock: stage.BatchWait: wait is %v, want more than 0", wait))
+	}
+	clock := clockOf("stage.BatchWait", opts)
+	detail := fmt.Sprintf("of %d, within %v", n, wait)
+	return serial("BatchWait", detail, in, func(_ context.Context, up upstream[T]) (Puller[[]T], error) {
+		return &batching[T]{upstream: up, n: n, wait: wait, clock: clock}, nil
+	})
+}
+
 type batching[T any] struct {
 	upstream[T]
 	n      int
+	wait   time.Duration // 0: for ever
+	clock  Clock
+	leaves time.Time // when the batch at hand does, if wait is not 0
 	in     Chunk[T]
 	batch  []T     // the batch at hand
 	tokens []Token // of what is in it
@@ -50,10 +73,13 @@ func (b *batching[T]) Pull(ctx context.Context, into *Chunk[[]T], max Limit) err
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		err := b.upstream.Pull(ctx, &b.in, Limit{Items: b.n - len(b.batch), Bytes: max.Bytes})
+		err := b.fetch(ctx, Limit{Items: b.n - len(b.batch), Bytes: max.Bytes})
 		b.add(into)
 		switch {
 		case err == nil:
+		case err == errDue:
+			b.emit(into)
+			into.Partial = b.partial
 		case gaveUp(ctx, err):
 			sent(b.m, into)
 			return err
@@ -66,6 +92,30 @@ func (b *batching[T]) Pull(ctx context.Context, into *Chunk[[]T], max Limit) err
 			return nil
 		}
 	}
+}
+
+// fetch pulls what the batch at hand lacks. Its error is errDue if the batch is to
+// leave as it is.
+func (b *batching[T]) fetch(ctx context.Context, max Limit) error {
+	if b.wait == 0 {
+		return b.upstream.Pull(ctx, &b.in, max)
+	}
+	if len(b.batch) == 0 {
+		err := b.upstream.Pull(ctx, &b.in, max)
+		b.leaves = b.clock.Now().Add(b.wait)
+		return err
+	}
+	if !b.leaves.After(b.clock.Now()) {
+		b.in.Reset()
+		return errDue
+	}
+	pull, stop := endingAt(ctx, b.clock, b.leaves)
+	defer stop()
+	err := b.upstream.Pull(pull, &b.in, max)
+	if err != nil && ctx.Err() == nil && gaveUp(pull, err) {
+		return errDue
+	}
+	return err
 }
 
 // add puts the chunk that came into the batch at hand. Errors are handed on at

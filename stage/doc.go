@@ -40,7 +40,7 @@
 //
 // An operator holds at most the chunk that it works on, whose size the consumer
 // sets: at most 1024 items for terminals, what the in-flight budget leaves for
-// pool stages. Where more is held (Batch, FlatMap, Collect) the comment says so.
+// pool stages. Where more is held (Batch, FlatMap, Distinct, Tumbling, Collect) the comment says so.
 //
 // # Errors
 //
@@ -55,8 +55,9 @@
 // (context.Cause). A pull that is given up so loses nothing: the item whose
 // function failed meanwhile is tried again by the next pull, with a new context.
 //
-// Retry, Timeout and RateLimit wrap a function that fails now and then, hangs, or
-// must not be called too often. What Run does about items that failed is said by
+// Timeout, RateLimit, Retry and Memo wrap a function that hangs, must not be called too
+// often, fails now and then, or is asked the same again: in this order from the inside
+// to the outside. What Run does about items that failed is said by
 // Stop, Continue and DeadLetter; MaxFailedShare and MaxFailedWindow bound how many
 // may.
 //

@@ -2,8 +2,10 @@ package stage
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
+	"time"
 )
 
 // maxChunk is the most items that an operator or terminal asks for or makes at
@@ -34,7 +36,31 @@ const (
 	exact   shape = 1 << iota // each item that does not fail makes one output
 	expands                   // an item may make several outputs; the kernel counts
 	retains                   // outputs may be views of earlier blocks
+	sure                      // its errors never come of a context that ended
+	counts                    // an item makes one output at most; the kernel counts nevertheless
 )
+
+// holding is a kernel that keeps items and makes outputs of them by itself, at the
+// end of the stream or, if it is timed, when a time has come. It takes out of its state
+// what it hands on.
+type holding[B any] interface {
+	// release writes to out[c.out:] until it is used up or nothing is left to hand on,
+	// and reports the latter. end is why the stream ended, nil if it goes on. Nothing
+	// that a user gave runs in it.
+	release(end error, out []B, c *cursor) (done bool)
+}
+
+// timed is a holding kernel that looks at a clock.
+type timed interface {
+	clock() Clock
+	// arrived tells when the chunk came whose items run next.
+	arrived(now time.Time)
+	// due is when release is to be called though nothing comes, if ever.
+	due() (at time.Time, ever bool)
+}
+
+// fatal is a kernel's error that ends the stream.
+type fatal struct{ error }
 
 // loop drives a kernel: it pulls chunks and cuts them into runs of items
 // between upstream's errors, keeps to the limit, puts errors in their places,
@@ -51,21 +77,35 @@ type loop[A, B any] struct {
 	base  int64  // items that came in before the chunk
 	split bool   // the chunk goes out in several
 	end   error  // upstream's, sticky
+
+	holds    holding[B] // k, if it is one
+	timed    timed      // likewise
+	ticks    bool       // its time has come
+	released bool       // it has handed on all that it held at the end
 }
 
 func newLoop[A, B any](up upstream[A], k kernel[A, B], s shape) *loop[A, B] {
-	return &loop[A, B]{upstream: up, k: k, shape: s}
+	l := &loop[A, B]{upstream: up, k: k, shape: s}
+	l.holds, _ = k.(holding[B])
+	l.timed, _ = k.(timed)
+	return l
 }
 
 // Pull implements Puller.
 func (l *loop[A, B]) Pull(ctx context.Context, into *Chunk[B], max Limit) error {
 	into.Reset()
 	for {
-		if l.drained() && l.end != nil {
+		if l.drained() && l.end != nil && !l.releases() {
 			return l.end
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if l.drained() && l.releases() {
+			if l.release(into, max); !into.Empty() {
+				return nil
+			}
+			continue
 		}
 		if l.drained() {
 			if err := l.fetch(ctx, max); err != nil {
@@ -79,7 +119,7 @@ func (l *loop[A, B]) Pull(ctx context.Context, into *Chunk[B], max Limit) error 
 		switch {
 		case err != nil:
 			return err
-		case l.drained() && l.end != nil:
+		case l.drained() && l.end != nil && !l.releases():
 			return l.end
 		case !into.Empty():
 			return nil
@@ -100,6 +140,9 @@ func (l *loop[A, B]) fetch(ctx context.Context, max Limit) error {
 	}
 	l.base += int64(len(l.in.Items))
 	l.at.in, l.errs, l.split = 0, 0, false
+	if l.timed != nil {
+		return l.fetchTimed(ctx, max)
+	}
 	err := l.upstream.Pull(ctx, &l.in, max)
 	if err != nil && gaveUp(ctx, err) {
 		return err
@@ -151,12 +194,19 @@ func (l *loop[A, B]) work(ctx context.Context, into *Chunk[B], max Limit) error 
 		}
 		before := l.at
 		err := l.call(ctx, in.Items[:stop], out)
-		if l.shape&expands == 0 {
+		if l.shape&(expands|counts) == 0 {
 			l.m.Filtered += int64(l.at.in - before.in - (l.at.out - before.out))
 		}
 		if err != nil {
-			if gone = context.Cause(ctx); gone == nil {
-				l.fail(into, err)
+			if gone = context.Cause(ctx); l.shape&sure != 0 {
+				gone = nil
+			}
+			if gone == nil {
+				if f, ends := err.(fatal); ends { //nolint:errorlint // only the kernel's own word
+					l.abort(f.error)
+				} else {
+					l.fail(into, err)
+				}
 			}
 		}
 	}
@@ -198,6 +248,14 @@ func (l *loop[A, B]) fail(into *Chunk[B], err error) {
 	l.at.in++
 }
 
+// abort ends the stream at the item at hand, for a reason of the kernel's. The chunk's
+// tokens do not go out: what they account for is not done.
+func (l *loop[A, B]) abort(err error) {
+	l.end = fmt.Errorf("%s: %w", l.m.Node.Label(), err)
+	l.in.Items, l.in.Errors = l.in.Items[:l.at.in], l.in.Errors[:l.errs]
+	l.in.Tokens, l.in.Partial = nil, true
+}
+
 // failure is the error of a chunk's item: errs errors stand before it in the
 // chunk, base items came before the chunk.
 func failure[T any](stage string, c *Chunk[T], i, errs int, base int64, err error) *ItemError {
@@ -223,7 +281,7 @@ func (l *loop[A, B]) Close() error {
 		return nil
 	}
 	l.m.Settle()
-	l.end = io.EOF
+	l.end, l.released = io.EOF, true
 	l.in, l.at, l.errs = Chunk[A]{}, cursor{}, 0
 	return l.upstream.Close()
 }

@@ -26,10 +26,7 @@ import (
 // than 1.
 func RateLimit[A, B any](fn func(context.Context, A) (B, error), perSecond float64, burst int) func(context.Context, A) (B, error) {
 	notNil(fn == nil, "stage.RateLimit: fn")
-	if !(perSecond > 0) || math.IsInf(perSecond, 1) {
-		panic(fmt.Sprintf("penstock: stage.RateLimit: perSecond is %v, want a number above 0", perSecond))
-	}
-	notBelow(1, burst, "stage.RateLimit: burst")
+	checkRate("stage.RateLimit", perSecond, burst)
 	limiter := rate.NewLimiter(rate.Limit(perSecond), burst)
 	return func(ctx context.Context, a A) (B, error) {
 		if !limiter.Allow() {
@@ -40,6 +37,14 @@ func RateLimit[A, B any](fn func(context.Context, A) (B, error), perSecond float
 		}
 		return fn(ctx, a)
 	}
+}
+
+// checkRate panics, in the caller's name, if a token bucket cannot be made.
+func checkRate(who string, perSecond float64, burst int) {
+	if !(perSecond > 0) || math.IsInf(perSecond, 1) {
+		panic(fmt.Sprintf("penstock: %s: perSecond is %v, want a number above 0", who, perSecond))
+	}
+	notBelow(1, burst, who+": burst")
 }
 
 // turn waits for a call's turn.

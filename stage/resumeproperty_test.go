@@ -103,7 +103,7 @@ func operators() []operator {
 	zip := operator{name: "Zip", order: true, expands: true, on: func(r *runSettings, s stage.Stream[int64]) stage.Stream[int64] {
 		return stage.Map(stage.Zip(s, r.source(100)), stage.Pure(sum))
 	}}
-	return []operator{
+	return append(holdingOperators(keeping), []operator{
 		serial("Map", func(s stage.Stream[int64]) stage.Stream[int64] { return stage.Map(s, same) }),
 		serial("Filter", func(s stage.Stream[int64]) stage.Stream[int64] {
 			return s.Filter(func(v int64) bool { return v%3 != 0 || v > 100 && v < 130 })
@@ -148,7 +148,7 @@ func operators() []operator {
 			pairs := stage.Map(s, stage.Pure(func(v int64) stage.Pair[int64, int64] { return stage.Pair[int64, int64]{First: v, Second: 1} }))
 			return pool.StarImap(r.p, pairs, func(_ context.Context, a, b int64) (int64, error) { return a + b, nil }, r.mixing()...)
 		}),
-	}
+	}...)
 }
 
 // pipeline draws a pipeline that a run with a checkpoint accepts.

@@ -32,13 +32,14 @@ const (
 // RetryFor, Backoff, Jitter, RetryIf and RetryPanics. As long as fn succeeds, Retry
 // costs a few nanoseconds and allocates nothing.
 //
-// Retry, RateLimit and Timeout compose, best in this order:
+// Memo, Retry, RateLimit and Timeout compose, best in this order:
 //
-//	fn = stage.Retry(stage.RateLimit(stage.Timeout(fn, 2*time.Second), 50, 10))
+//	fn = stage.Memo(stage.Retry(stage.RateLimit(stage.Timeout(fn, 2*time.Second), 50, 10)), 10_000)
 //
 // Timeout is innermost, so that it measures one call and not what a call waits for;
 // RateLimit is around it, and inside Retry, so that each repetition counts as the
-// request that it is. A Timeout outside of Retry bounds an item with all its
+// request that it is; Memo is around all, as what it remembers needs none of them. A
+// Timeout outside of Retry bounds an item with all its
 // repetitions and waits.
 //
 // Retry panics if fn or an option is nil.
