@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"testing"
 
+	"github.com/penstock-go/penstock/source"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -18,4 +19,15 @@ func BenchmarkSort(b *testing.B) {
 	drain(b, "in=memory", stage.Sort(shuffled(), cmp.Compare[int]), n)
 	drain(b, "in=files", stage.Sort(shuffled(), cmp.Compare[int], stage.SpillMemory(n)), n)
 	drain(b, "in=memory,ordered", stage.Sort(numbers(), cmp.Compare[int]), n)
+}
+
+func BenchmarkMergeSorted(b *testing.B) {
+	half := func(odd int) stage.Stream[int] {
+		return stage.Map(source.Range(0, n/2), stage.Pure(func(v int) int { return 2*v + odd }))
+	}
+	drain(b, "streams=2", stage.MergeSorted(cmp.Compare[int], half(0), half(1)), n)
+}
+
+func BenchmarkTopK(b *testing.B) {
+	drain(b, "k=10", stage.TopK(shuffled(), 10, cmp.Compare[int]), 10)
 }

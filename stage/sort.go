@@ -198,7 +198,7 @@ func (s *sorting[T]) take(ctx context.Context) error {
 func (s *sorting[T]) load() (full bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("%s: %w", s.m.Node.Label(), panicked(v)) // SpillSize
+			err = panicIn(s.m, v) // in SpillSize
 		}
 	}()
 	b := s.fill
