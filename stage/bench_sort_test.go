@@ -6,6 +6,7 @@ import (
 
 	"github.com/penstock-go/penstock/source"
 	"github.com/penstock-go/penstock/stage"
+	"github.com/penstock-go/penstock/stage/fold"
 )
 
 // shuffled is the numbers in another order.
@@ -30,4 +31,8 @@ func BenchmarkMergeSorted(b *testing.B) {
 
 func BenchmarkTopK(b *testing.B) {
 	drain(b, "k=10", stage.TopK(shuffled(), 10, cmp.Compare[int]), 10)
+}
+
+func BenchmarkGroupBy(b *testing.B) {
+	drain(b, "keys=64", stage.GroupBy(numbers(), func(v int) int { return v % 64 }, fold.Sum[int]()), 64)
 }
