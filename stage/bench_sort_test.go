@@ -2,6 +2,7 @@ package stage_test
 
 import (
 	"cmp"
+	"context"
 	"testing"
 
 	"github.com/penstock-go/penstock/source"
@@ -35,4 +36,9 @@ func BenchmarkTopK(b *testing.B) {
 
 func BenchmarkGroupBy(b *testing.B) {
 	drain(b, "keys=64", stage.GroupBy(numbers(), func(v int) int { return v % 64 }, fold.Sum[int]()), 64)
+}
+
+func BenchmarkJoin(b *testing.B) {
+	same := func(_ context.Context, k int) (int, bool, error) { return k, true, nil }
+	drain(b, "lookup=none", stage.Join(numbers(), func(v int) int { return v }, same), n)
 }
