@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/penstock-go/penstock/internal/dialect"
 )
@@ -156,7 +157,7 @@ func (t *Table) Save(ctx context.Context, s State) error {
 	if err := t.SaveIn(ctx, tx, s); err != nil {
 		return errors.Join(err, t.failed(tx.Rollback()))
 	}
-	return t.failed(tx.Commit())
+	return t.Commit(ctx, tx, s.Epoch)
 }
 
 // SaveIn saves the state in the caller's transaction, which must be of the same
@@ -164,8 +165,14 @@ func (t *Table) Save(ctx context.Context, s State) error {
 // transaction ends other runs wait at their Open. Epochs must rise. After an error,
 // ErrFenced or another, the transaction must be rolled back.
 //
-// Where the error of the commit leaves open whether it happened, Verify tells.
+// Where the error of the commit leaves open whether it happened, Verify tells; Commit
+// asks it.
 func (t *Table) SaveIn(ctx context.Context, tx *sql.Tx, s State) error {
+	return t.SaveOn(ctx, sqlTransaction{tx}, s)
+}
+
+// SaveOn is SaveIn for transactions that are not those of database/sql.
+func (t *Table) SaveOn(ctx context.Context, tx Transaction, s State) error {
 	switch {
 	case t.fence == 0:
 		return ErrClosed
@@ -176,12 +183,8 @@ func (t *Table) SaveIn(ctx context.Context, tx *sql.Tx, s State) error {
 	if err != nil {
 		return err
 	}
-	result, err := tx.ExecContext(ctx, t.statement(`UPDATE TABLE SET epoch = $1, saved_by = $2, state = $3
+	n, err := tx.Execute(ctx, t.statement(`UPDATE TABLE SET epoch = $1, saved_by = $2, state = $3
 		WHERE pipeline = $4 AND fence = $2 AND epoch < $1`), int64(s.Epoch), t.fence, string(body), t.pipeline)
-	if err != nil {
-		return t.failed(fmt.Errorf("saving epoch %d: %w", s.Epoch, err))
-	}
-	n, err := result.RowsAffected()
 	if err != nil {
 		return t.failed(fmt.Errorf("saving epoch %d: %w", s.Epoch, err))
 	}
@@ -191,10 +194,35 @@ func (t *Table) SaveIn(ctx context.Context, tx *sql.Tx, s State) error {
 	return t.failed(fmt.Errorf("saving epoch %d: %w", s.Epoch, t.refused(ctx, tx)))
 }
 
+// verifying is how long it may take to find out whether a commit came through.
+const verifying = 30 * time.Second
+
+// Commit commits a transaction that SaveIn has saved an epoch in. Where that fails,
+// as when the reply was lost, it finds out whether the transaction was committed all
+// the same, which takes 30 seconds at most: with no error it was. An error wraps that
+// of the commit, and says so if it was not possible to find out.
+func (t *Table) Commit(ctx context.Context, tx *sql.Tx, epoch uint64) error {
+	err := tx.Commit()
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("at the commit: %w", err)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verifying)
+	defer cancel()
+	there, unknown := t.Verify(ctx, epoch)
+	switch {
+	case unknown != nil:
+		return errors.Join(t.failed(err), fmt.Errorf("whether it came through: %w", unknown))
+	case !there:
+		return t.failed(err)
+	}
+	return nil
+}
+
 // refused says why no row was changed.
-func (t *Table) refused(ctx context.Context, tx *sql.Tx) error {
+func (t *Table) refused(ctx context.Context, tx Transaction) error {
 	var fence, epoch int64
-	err := tx.QueryRowContext(ctx, t.statement("SELECT fence, epoch FROM TABLE WHERE pipeline = $1"), t.pipeline).Scan(&fence, &epoch)
+	err := tx.ReadRow(ctx, []any{&fence, &epoch}, t.statement("SELECT fence, epoch FROM TABLE WHERE pipeline = $1"), t.pipeline)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("its row is gone: %w", ErrFenced)

@@ -22,7 +22,9 @@ func stream[A, B any](p *Pool, in stage.Stream[A], opts []Option, sp spec[A, B])
 		panic("penstock: pool." + sp.verb + ": RecycleAfter is an option of ImapWith")
 	}
 	newSizing[A, B](&cfg, sp.verb) // a wrong type shows at the call
-	node := &plan.Node{Op: sp.verb, Name: cfg.name, Kind: plan.Workers, Detail: cfg.detail(p), Inputs: []*plan.Node{in.Plan()}}
+	node := &plan.Node{
+		Op: sp.verb, Name: cfg.name, Kind: plan.Workers, Detail: cfg.detail(p), Inputs: []*plan.Node{in.Plan()}, Mixes: cfg.unordered,
+	}
 	return stage.Assemble(node, func(ctx context.Context, m *plan.Meter) (stage.Puller[B], error) {
 		c, err := start(ctx, p, in, m, cfg, sp)
 		if err != nil {

@@ -10,10 +10,11 @@
 // more than it says. An error of a sink fails the run and names the file or table.
 //
 // In a run with a checkpoint (stage.Checkpoint), [Lines], [CSV], [NDJSON], [Encoded],
-// [File] and [DeadLetters] write exactly once, replacing a file or with [Append]; so
-// does [SQL] with a checkpoint.Table of the same database. [SQL] with another store,
-// [Func], [Chan], [Discard], [Collect] and standard output are given items at least
-// once. [MaxBytes], [Partitioned], sink/parquet and sink/pgcopy refuse such a run.
+// [File] and [DeadLetters] write exactly once, replacing a file, with [Append] or with
+// [MaxBytes]; so do [Partitioned], and [SQL] with a checkpoint.Table of the same
+// database. [SQL] with another store, [Func], [Chan], [Discard], [Collect] and standard
+// output are given items at least once. sink/parquet is as files are, sink/pgcopy as
+// [SQL] is.
 //
 // # Files
 //
@@ -30,6 +31,27 @@
 // old ones removed. If anything fails before that is done, all is put back: a run
 // leaves either all of its files or none. Only a crash of the machine in that
 // moment can leave some of both, and the old ones under hidden names.
+//
+// In a run with a checkpoint, files that [MaxBytes] or [Partitioned] number appear as
+// they become complete, each when the checkpoint that speaks of all of it has been
+// saved, whole and for good: they are not written again, however often the run is
+// resumed. The last ones appear when the run has succeeded. The manifest, which for
+// the path part.csv.gz is the file _part.manifest.json in the same folder (that of
+// Partitioned: in the root), lists them, and says when the run is complete:
+//
+//	{"version": 1, "run": "5RJ3...", "complete": true, "parts": [
+//		{"file": "part-00001.csv.gz", "bytes": 1042, "crc32c": "1f09a3c4",
+//			"rows": 77, "first_epoch": 2, "last_epoch": 3}]}
+//
+// The epochs are the checkpoints that speak of the file's records. The manifest is
+// replaced as a whole, when files have been published. In each folder the files of an
+// earlier run that it lists are removed when the first new one is published there, and
+// stay where none is; in the list those have a run of their own. A file with such a
+// name that the manifest does not list, as of a run without a checkpoint, fails the
+// run: it is neither replaced nor removed. What is not published yet is under hidden
+// names that end in .unfinished, of which a run removes those that are none of its own.
+// A run that fails leaves them for the next one. The numbers, and with an ordered stream
+// what is in each file before compression, are those of an undisturbed run.
 //
 // "-" is standard output, and what is not a regular file (a device, a named pipe)
 // is written to directly: neither is whole or not at all. Standard output gets

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/penstock-go/penstock/internal/fsys"
 	"github.com/penstock-go/penstock/stage"
@@ -29,53 +28,35 @@ type durableFile struct {
 	name    string // where it is written: target, if it is appended to
 	f       fsys.File
 	size    int64
-	start   int64 // what was there before
-	kept    bool  // a checkpoint speaks of it
+	sum     fsys.Checksum // of what was written, unless the file is appended to
+	start   int64         // what was there before
+	kept    bool          // a checkpoint speaks of it
 	done    bool
 	public  bool // an earlier run has put it in its place
 	without lack // of tests
 }
 
 // lack is what a test takes out, to see that it is needed.
-type lack struct{ sync, cut bool }
+type lack struct {
+	sync, cut bool
+	giveUp    bool // a file whose sync failed
+}
 
 // fileState is what a checkpoint holds of a file.
 type fileState struct {
-	Path   string `json:"path"`
-	Name   string `json:"name"` // where it is written, in the same folder
-	Bytes  int64  `json:"bytes"`
-	Append bool   `json:"append,omitzero"`
-	Begun  bool   `json:"begun,omitzero"` // it has its header, if it is to have one
-	Items  int64  `json:"items,omitzero"`
-}
-
-var errNotRegular = errors.New("not a regular file: a run with a checkpoint cannot write it, and nothing can be appended to it")
-
-// targetOf is where a path leads to.
-func targetOf(files fsys.FS, path string) (target string, mode fs.FileMode, size int64, exists bool, err error) {
-	info, err := files.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return path, 0o644, 0, false, nil
-	case err != nil:
-		return "", 0, 0, false, err
-	case info.IsDir():
-		return "", 0, 0, false, syscall.EISDIR
-	case !info.Mode().IsRegular():
-		return "", 0, 0, false, errNotRegular
-	}
-	if _, onDisk := files.(fsys.OS); onDisk {
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return "", 0, 0, false, err
-		}
-	}
-	return path, info.Mode().Perm(), info.Size(), true, nil
+	Path   string        `json:"path"`
+	Name   string        `json:"name"` // where it is written, in the same folder
+	Bytes  int64         `json:"bytes"`
+	CRC    fsys.Checksum `json:"crc32c"` // 0 if it is appended to
+	Append bool          `json:"append,omitzero"`
+	Begun  bool          `json:"begun,omitzero"` // it has its header, if it is to have one
+	Items  int64         `json:"items,omitzero"`
 }
 
 // createDurable begins a file anew.
 func createDurable(ctx context.Context, path string, o *fileOptions) (*durableFile, error) {
 	files := fsys.Of(ctx)
-	target, mode, size, _, err := targetOf(files, path)
+	target, mode, size, err := fsys.Target(files, path)
 	if err != nil {
 		return nil, err
 	}
@@ -108,17 +89,21 @@ func reopenDurable(ctx context.Context, path string, o *fileOptions, s fileState
 		return nil, errors.New("the checkpoint is of a run that replaced the file, or appended to it, and this one does the other")
 	}
 	files := fsys.Of(ctx)
-	target, _, size, exists, err := targetOf(files, path)
+	target, _, _, err := fsys.Target(files, path)
 	if err != nil {
 		return nil, err
 	}
-	d := &durableFile{fs: files, path: path, target: target, name: target, size: s.Bytes, kept: true, without: o.without}
+	d := &durableFile{fs: files, path: path, target: target, name: target, size: s.Bytes, sum: s.CRC, kept: true, without: o.without}
 	if !o.appends {
 		d.name = filepath.Join(filepath.Dir(target), s.Name)
 	}
 	info, err := files.Stat(d.name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !o.appends && exists && size == s.Bytes:
+	case errors.Is(err, fs.ErrNotExist) && !o.appends:
+		there, failed := fsys.IsFile(files, target, s.Bytes, s.CRC)
+		if !there || failed != nil {
+			return nil, errors.Join(fmt.Errorf("what the run before has written: %w", err), failed)
+		}
 		d.public, d.done = true, true // the run before has ended but for the note of it
 		return d, nil
 	case err != nil:
@@ -150,26 +135,38 @@ func (d *durableFile) Write(b []byte) (int, error) {
 	}
 	n, err := d.f.Write(b)
 	d.size += int64(n)
+	if d.name != d.target {
+		_, _ = d.sum.Write(b[:n]) // it never fails
+	}
 	return n, err
 }
 
 func (d *durableFile) next() (io.Writer, error) { return d, nil }
 func (*durableFile) finish() error              { return nil }
+func (*durableFile) goesOn(begun bool) bool     { return begun }
+func (d *durableFile) ended() bool              { return d.public }
+func (d *durableFile) speaks() bool             { return d.kept }
 
-// prepare makes what was written last.
-func (d *durableFile) prepare() (fileState, error) {
+// prepare implements durable.
+func (d *durableFile) prepare(_ uint64, begun bool, items, _ int64) (any, error) {
 	if !d.done && !d.without.sync {
-		if err := d.f.Sync(); err != nil {
-			return fileState{}, err
+		err := d.f.Sync()
+		if err != nil && d.without.giveUp {
+			err = d.f.Sync()
+		}
+		if err != nil {
+			return nil, err
 		}
 		if !d.kept { // its name must last too
 			if err := d.fs.SyncDir(filepath.Dir(d.name)); err != nil {
-				return fileState{}, err
+				return nil, err
 			}
 		}
 	}
 	d.kept = true
-	return fileState{Path: d.path, Name: filepath.Base(d.name), Bytes: d.size, Append: d.name == d.target}, nil
+	return fileState{
+		Path: d.path, Name: filepath.Base(d.name), Bytes: d.size, CRC: d.sum, Append: d.name == d.target, Begun: begun, Items: items,
+	}, nil
 }
 
 // Commit puts the file in its place.
@@ -215,35 +212,46 @@ func (d *durableFile) drop() error {
 	return nil
 }
 
+// durable are files that a checkpoint can speak of.
+type durable interface {
+	files
+	// goesOn reports whether the next file has a beginning, and so a header; begun is
+	// whether there was a file.
+	goesOn(begun bool) bool
+	prepare(epoch uint64, begun bool, items, size int64) (state any, err error) // makes what was written last
+	speaks() bool                                                               // whether a checkpoint speaks of them
+	ended() bool                                                                // whether an earlier run has published them all
+}
+
 // prepare makes what was written last and returns what to go on from. The first
 // time nothing was written.
-func (w *fileWriter) prepare(format stage.Format, items int64) (json.RawMessage, error) {
-	d, ok := w.files.(*durableFile)
+func (w *fileWriter) prepare(epoch uint64, format stage.Format, items int64) (json.RawMessage, error) {
+	d, ok := w.files.(durable)
 	if !ok {
 		return nil, errors.New("it was opened for a run without a checkpoint")
 	}
-	if !w.any && format != nil && d.kept { // the header, when there is a checkpoint to cut it back to
+	_, split := d.(*splitFiles)
+	if !w.any && (split || format != nil) && d.speaks() { // the header, when there is a checkpoint to cut it back to
 		if err := w.begin(format); err != nil {
 			return nil, err
 		}
 	}
 	if w.body != nil { // what follows is another gzip member or zstd frame
-		if err := w.end(); err != nil {
+		if err := w.endBody(); err != nil {
 			return nil, err
 		}
 	}
-	state, err := d.prepare()
+	state, err := d.prepare(epoch, w.any, items, w.size)
 	if err != nil {
 		return nil, err
 	}
-	state.Begun, state.Items = w.any, items
 	return json.Marshal(state)
 }
 
 // restoreFile opens the output of a run that goes on.
 func restoreFile(ctx context.Context, path string, o *fileOptions, restore json.RawMessage) (w *fileWriter, items int64, err error) {
 	if o.maxBytes > 0 {
-		return nil, 0, errSplit
+		return restoreSplit(ctx, path, o, restore)
 	}
 	var s fileState
 	if err := json.Unmarshal(restore, &s); err != nil {

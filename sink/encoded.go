@@ -46,19 +46,20 @@ func encoded[T any](verb, path string, enc stage.Encoder[T], opts []FileOption) 
 type durableEncoded[T any] struct{ *encodedWriter[T] }
 
 // Prepare implements stage.Committer.
-func (w durableEncoded[T]) Prepare(context.Context, uint64) (json.RawMessage, error) {
+func (w durableEncoded[T]) Prepare(_ context.Context, epoch uint64) (json.RawMessage, error) {
 	if w.failed != nil {
 		return nil, w.failed
 	}
-	state, err := w.out.prepare(w.format, w.items)
+	state, err := w.out.prepare(epoch, w.format, w.items)
 	if err != nil {
 		w.failed = fmt.Errorf("sink: %s: %w", w.name, err)
 	}
 	return state, w.failed
 }
 
-// Commit implements stage.Committer: the file is published at the end.
-func (durableEncoded[T]) Commit(context.Context, uint64) error { return nil }
+// Commit implements stage.Committer: a file of a size is published when it is
+// complete, and another one at the end.
+func (w durableEncoded[T]) Commit(context.Context, uint64) error { return w.out.publish(w.name) }
 
 // nameOf is what errors call the file.
 func nameOf(path string) string {
@@ -119,7 +120,7 @@ func (w *encodedWriter[T]) write(items []T) error {
 		var n int
 		var failed error
 		w.buf, n, failed = encode.Items(w.enc, w.buf[:0], some, false)
-		err := w.out.write(w.buf, w.format)
+		err := w.out.write(w.buf, n, w.format)
 		w.items += int64(n)
 		if failed != nil {
 			err = errors.Join(fmt.Errorf("item %d: %w", w.items, failed), err)

@@ -53,19 +53,20 @@ func File(path string, opts ...FileOption) stage.Sink[stage.Block] {
 type durableBlocks struct{ *blockWriter }
 
 // Prepare implements stage.Committer.
-func (w durableBlocks) Prepare(context.Context, uint64) (json.RawMessage, error) {
+func (w durableBlocks) Prepare(_ context.Context, epoch uint64) (json.RawMessage, error) {
 	if w.failed != nil {
 		return nil, w.failed
 	}
-	state, err := w.out.prepare(w.format, 0)
+	state, err := w.out.prepare(epoch, w.format, 0)
 	if err != nil {
 		w.failed = fmt.Errorf("sink: %s: %w", w.name, err)
 	}
 	return state, w.failed
 }
 
-// Commit implements stage.Committer: the file is published at the end.
-func (durableBlocks) Commit(context.Context, uint64) error { return nil }
+// Commit implements stage.Committer: a file of a size is published when it is
+// complete, and another one at the end.
+func (w durableBlocks) Commit(context.Context, uint64) error { return w.out.publish(w.name) }
 
 // blockWriter writes blocks to files.
 type blockWriter struct {
@@ -88,7 +89,7 @@ func (w *blockWriter) Write(_ context.Context, c *stage.Chunk[stage.Block]) erro
 
 func (w *blockWriter) write(b *stage.Block) error {
 	w.format = b.Format
-	err := w.out.write(b.Bytes, b.Format)
+	err := w.out.write(b.Bytes, b.Items, b.Format)
 	b.Release()
 	if err == nil && w.live {
 		err = w.out.buf.Flush()

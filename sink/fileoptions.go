@@ -66,8 +66,10 @@ func Append() FileOption { return fileOption(func(o *fileOptions) { o.appends = 
 // reaches n bytes, counted before compression and with its header, and the next
 // record begins another. Every file has its header and whole records. The files
 // are numbered from 1, in front of the extension: part-00001.csv.gz and so on for
-// the path part.csv.gz. They become visible together, when the run has succeeded;
-// see the package's documentation. Without items there is one file. The default,
+// the path part.csv.gz. They become visible together, when the run has succeeded,
+// or, in a run with a checkpoint, as they become complete; see the package's
+// documentation. A checkpoint's state then grows with the files that were completed
+// since the one before. Without items there is one file. The default,
 // and what 0 means, is one file of any size at the path itself.
 //
 // MaxBytes panics if n is negative; the sink panics if its path is "-".

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"path/filepath"
 
 	"github.com/penstock-go/penstock/internal/atomicfile"
 	"github.com/penstock-go/penstock/internal/codec"
@@ -39,13 +38,13 @@ func openFiles(path string, o *fileOptions) (files, error) {
 		}
 		return wholeFile{f}, nil
 	}
-	dir, base := filepath.Split(path)
-	names := partsOf(base)
-	set, err := atomicfile.OpenSet(filepath.Clean(dir), false, names.has, o.fault)
+	dir, names := splitPath(path)
+	old := func(name string) bool { return names.has(name) || name == manifestOf(names) }
+	set, err := atomicfile.OpenSet(dir, false, old, o.fault)
 	if err != nil {
 		return nil, err
 	}
-	return &splitFiles{Set: set, names: names}, nil
+	return &splitFiles{partFiles: atomicSet{set}, names: names}, nil
 }
 
 // wholeFile is the only file of a run.
@@ -53,22 +52,6 @@ type wholeFile struct{ *atomicfile.File }
 
 func (f wholeFile) next() (io.Writer, error) { return f.File, nil }
 func (wholeFile) finish() error              { return nil }
-
-// splitFiles are files with numbers in one folder.
-type splitFiles struct {
-	*atomicfile.Set
-	names partNames
-	n     int
-	part  *atomicfile.Part
-}
-
-func (f *splitFiles) next() (w io.Writer, err error) {
-	f.n++
-	f.part, err = f.Create(".", f.names.name(f.n))
-	return f.part, err
-}
-
-func (f *splitFiles) finish() error { return f.part.Finish() }
 
 // fileWriter writes blocks of records to files.
 type fileWriter struct {
@@ -84,10 +67,14 @@ type fileWriter struct {
 }
 
 func openFileWriter(ctx context.Context, path string, o *fileOptions) (*fileWriter, error) {
-	if stage.Checkpointed(ctx) && o.maxBytes > 0 {
-		return nil, errSplit
-	}
-	if o.appends || stage.Checkpointed(ctx) && o.maxBytes == 0 && path != stdout {
+	switch {
+	case o.maxBytes > 0 && stage.Checkpointed(ctx):
+		d, err := createSplit(ctx, path, o)
+		if err != nil {
+			return nil, err
+		}
+		return newFileWriter(path, o, d), nil
+	case o.appends || stage.Checkpointed(ctx) && path != stdout:
 		d, err := createDurable(ctx, path, o)
 		if err != nil {
 			return nil, err
@@ -109,6 +96,10 @@ func newFileWriter(path string, o *fileOptions, f files) *fileWriter {
 
 // begin begins a file.
 func (w *fileWriter) begin(format stage.Format) error {
+	goesOn := false
+	if d, ok := w.files.(durable); ok {
+		goesOn = d.goesOn(w.any)
+	}
 	out, err := w.files.next()
 	if err != nil {
 		return err
@@ -118,10 +109,12 @@ func (w *fileWriter) begin(format stage.Format) error {
 		return err
 	}
 	w.buf.Reset(w.body)
-	_, goesOn := w.files.(*durableFile)
-	goesOn = goesOn && w.any
-	w.size, w.any = 0, true
-	if format == nil || goesOn {
+	w.any = true
+	if goesOn {
+		return nil
+	}
+	w.size = 0
+	if format == nil {
 		return nil
 	}
 	return w.put(format.Header())
@@ -133,8 +126,8 @@ func (w *fileWriter) put(b []byte) error {
 	return err
 }
 
-// write writes whole records.
-func (w *fileWriter) write(b []byte, format stage.Format) error {
+// write writes whole records of so many items.
+func (w *fileWriter) write(b []byte, items int, format stage.Format) error {
 	for len(b) > 0 {
 		if w.body == nil {
 			if err := w.begin(format); err != nil {
@@ -147,6 +140,9 @@ func (w *fileWriter) write(b []byte, format stage.Format) error {
 		}
 		if err := w.put(b[:n]); err != nil {
 			return err
+		}
+		if split, ok := w.files.(*splitFiles); ok {
+			items -= split.count(b[:n], n == len(b), items, format)
 		}
 		b = b[n:]
 		if w.maxBytes > 0 && w.size >= w.maxBytes {
@@ -172,20 +168,27 @@ func cut(b []byte, room int64, format stage.Format) int {
 
 // end completes the file at hand.
 func (w *fileWriter) end() error {
+	if err := w.endBody(); err != nil {
+		return err
+	}
+	return w.files.finish()
+}
+
+// endBody ends what is compressed.
+func (w *fileWriter) endBody() error {
 	err := w.buf.Flush()
 	if err == nil {
 		err = w.body.Close()
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		w.body = nil
 	}
-	w.body = nil
-	return w.files.finish()
+	return err
 }
 
 // commit makes what was written the files, or leaves the old ones.
 func (w *fileWriter) commit(format stage.Format) (err error) {
-	if d, ok := w.files.(*durableFile); ok && d.public {
+	if d, ok := w.files.(durable); ok && d.ended() {
 		if w.body != nil {
 			return errors.Join(errPublished, w.abort())
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/penstock-go/penstock/internal/atomicfile"
@@ -67,6 +68,14 @@ var ErrTooManyPartitions = errors.New("too many partitions")
 // documentation. In each folder that gets files, they replace all files of an
 // earlier run with such names; other folders stay as they are.
 //
+// In a run with a checkpoint files become visible as they become complete, which
+// without MaxBytes is at the end, and are listed in a manifest. At each checkpoint all
+// that waits in memory is written, and each file that was written to since the one
+// before is synced, so that many partitions want few checkpoints. The checkpoint's
+// state has about 150 bytes for each file that goes on, of which there is at most one
+// for each of [MaxPartitions], and for each that was completed since the one before.
+// A run without a checkpoint leaves a manifest as it is, whatever it replaces.
+//
 // Up to 256 KiB wait in memory for each partition, 16 MiB for all together; each
 // such piece is compressed by itself, in the goroutine that writes to the sink, so
 // that many partitions cost little memory and the files are somewhat larger. The
@@ -92,38 +101,54 @@ func Partitioned[T any](root, name string, enc stage.Encoder[T], by Partition[T]
 	if o.maxPartitions == 0 {
 		o.maxPartitions = defaultMaxPartitions
 	}
-	return opener[T]{verb: "Partitioned", name: root, open: func(ctx context.Context) (stage.Writer[T], error) {
-		if stage.Checkpointed(ctx) {
-			return nil, fmt.Errorf("sink: %s: %w", root, errSplit)
-		}
-		w := &partitionWriter[T]{
-			root: root, names: partsOf(name), fileOptions: &o, enc: enc, format: encode.FormatOf(enc), by: by,
-			partitions: map[string]*partition{},
-		}
-		var err error
-		if w.packer, err = codec.NewPacker(name, o.codec); err == nil {
-			w.set, err = atomicfile.OpenSet(root, true, w.names.has, o.fault)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("sink: %s: %w", root, err)
-		}
-		return w, nil
-	}}
+	plan := partitionPlan[T]{root: root, names: partsOf(name), name: name, fileOptions: &o, enc: enc, by: by}
+	return opener[T]{verb: "Partitioned", name: root, open: plan.open, reopen: plan.reopen}
+}
+
+// partitionPlan is a Partitioned sink.
+type partitionPlan[T any] struct {
+	*fileOptions
+
+	root  string
+	name  string
+	names partNames
+	enc   stage.Encoder[T]
+	by    Partition[T]
+}
+
+// writer is a writer that has no files yet.
+func (p partitionPlan[T]) writer() (w *partitionWriter[T], err error) {
+	w = &partitionWriter[T]{partitionPlan: p, format: encode.FormatOf(p.enc), partitions: map[string]*partition{}}
+	w.packer, err = codec.NewPacker(p.name, p.codec)
+	return w, err
+}
+
+func (p partitionPlan[T]) open(ctx context.Context) (stage.Writer[T], error) {
+	w, err := p.writer()
+	if err == nil && stage.Checkpointed(ctx) {
+		return p.openDurable(ctx, w)
+	}
+	var set *atomicfile.Set
+	if err == nil {
+		set, err = atomicfile.OpenSet(p.root, true, p.names.has, p.fault)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sink: %s: %w", p.root, err)
+	}
+	w.set = atomicSet{set}
+	return w, nil
 }
 
 // partitionWriter writes items to the files of their partitions.
 type partitionWriter[T any] struct {
-	*fileOptions
-	root   string
-	names  partNames
-	enc    stage.Encoder[T]
+	partitionPlan[T]
+
 	format stage.Format
-	by     Partition[T]
-	set    *atomicfile.Set
+	set    partFiles
 	packer *codec.Packer
 
 	partitions map[string]*partition
-	open       list.List // of *partition with an open file, the one written to last first
+	opened     list.List // of *partition with an open file, the one written to last first
 	waiting    int       // bytes in the partitions' buffers
 	items      int64
 	failed     error
@@ -139,7 +164,8 @@ type partitionWriter[T any] struct {
 type partition struct {
 	dir         string
 	buf         []byte // records that wait to be written
-	part        *atomicfile.Part
+	rows        int    // how many they are
+	part        partFile
 	n           int   // files begun
 	size        int64 // bytes in the file at hand, before compression
 	opened      *list.Element
@@ -235,6 +261,7 @@ func (w *partitionWriter[T]) encode(p *partition) error {
 		p.buf = buf
 		w.waiting += len(buf) - before
 		done += n
+		p.rows += n
 		if err != nil {
 			return fmt.Errorf("item %d: %w", w.items+int64(w.places[done]), err)
 		}
@@ -292,6 +319,7 @@ func (w *partitionWriter[T]) flush(p *partition) error {
 		if err := w.put(p, head, b[:n]); err != nil {
 			return err
 		}
+		p.count(b[:n], n == len(b), w.format)
 		b = b[n:]
 		p.size += int64(n)
 		if w.maxBytes > 0 && p.size >= w.maxBytes {
@@ -301,6 +329,22 @@ func (w *partitionWriter[T]) flush(p *partition) error {
 		}
 	}
 	return nil
+}
+
+// count notes how many records were written to the file at hand: all that waited,
+// or those of b.
+func (p *partition) count(b []byte, all bool, format stage.Format) {
+	durable, ok := p.part.(*part)
+	if !ok {
+		p.rows = 0
+		return
+	}
+	rows := p.rows
+	if !all {
+		rows = recordsOf(b, format)
+	}
+	p.rows -= rows
+	durable.Rows += int64(rows)
 }
 
 // begin begins a partition's next file.
@@ -313,14 +357,14 @@ func (w *partitionWriter[T]) begin(p *partition) (err error) {
 	if p.part, err = w.set.Create(p.dir, w.names.name(p.n)); err != nil {
 		return err
 	}
-	p.opened = w.open.PushFront(p)
+	p.opened = w.opened.PushFront(p)
 	return nil
 }
 
 // makeRoom closes files until one more may be open.
 func (w *partitionWriter[T]) makeRoom() error {
-	for w.open.Len() >= w.maxOpen {
-		last, _ := w.open.Remove(w.open.Back()).(*partition)
+	for w.opened.Len() >= w.maxOpen {
+		last, _ := w.opened.Remove(w.opened.Back()).(*partition)
 		last.opened = nil
 		if err := last.part.Suspend(); err != nil {
 			return err
@@ -332,12 +376,12 @@ func (w *partitionWriter[T]) makeRoom() error {
 // put writes records to a partition's file.
 func (w *partitionWriter[T]) put(p *partition, head, records []byte) error {
 	if p.opened != nil {
-		w.open.MoveToFront(p.opened)
+		w.opened.MoveToFront(p.opened)
 	} else {
 		if err := w.makeRoom(); err != nil {
 			return err
 		}
-		p.opened = w.open.PushFront(p)
+		p.opened = w.opened.PushFront(p)
 	}
 	piece := records
 	if len(head) > 0 {
@@ -355,7 +399,7 @@ func (w *partitionWriter[T]) end(p *partition) error {
 	part := p.part
 	p.part = nil
 	if p.opened != nil {
-		w.open.Remove(p.opened)
+		w.opened.Remove(p.opened)
 		p.opened = nil
 	}
 	return part.Finish()
@@ -379,7 +423,8 @@ func (w *partitionWriter[T]) Close(_ context.Context, cause error) (err error) {
 }
 
 func (w *partitionWriter[T]) commit() error {
-	for _, p := range w.partitions {
+	for _, dir := range slices.Sorted(maps.Keys(w.partitions)) {
+		p := w.partitions[dir]
 		err := w.flush(p)
 		if err == nil && p.part != nil {
 			err = w.end(p)

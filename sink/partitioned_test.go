@@ -138,7 +138,7 @@ func TestPartitionedFewOpenFiles(t *testing.T) {
 			require.NoError(t, w.Write(t.Context(), &stage.Chunk[keyedRow]{Items: []keyedRow{{k, i}}}))
 			want["k="+k+"/"+partsOf(name).name(1)] += strconv.Itoa(i) + "\n"
 			require.NoError(t, pw.flush(pw.partitions["k="+k]))
-			require.LessOrEqual(t, pw.open.Len(), 2)
+			require.LessOrEqual(t, pw.opened.Len(), 2)
 		}
 		require.NoError(t, w.Close(t.Context(), nil))
 		assert.Equal(t, want, tree(t, root))

@@ -10,10 +10,7 @@ import (
 	"github.com/penstock-go/penstock/stage"
 )
 
-var (
-	errNoResume = errors.New("this sink cannot resume a run that was cut off")
-	errSplit    = errors.New("files that are split by size or by key cannot take part in a run with a checkpoint yet")
-)
+var errNoResume = errors.New("this sink cannot resume a run that was cut off")
 
 // opener is a sink.
 type opener[T any] struct {

@@ -87,8 +87,12 @@ type sqlSink struct {
 	maxVariables int // 0: as the dialect has it
 	dollar       bool
 	quote        byte
-	rows         int // of a full statement
+	rows         int     // of a full statement
+	without      sqlLack // of tests
 }
+
+// sqlLack is what a test takes out, to see that it is needed.
+type sqlLack struct{ verify bool }
 
 // settle works out what follows from the options. It panics where they do not fit
 // T.

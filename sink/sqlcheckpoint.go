@@ -2,9 +2,7 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/penstock-go/penstock/checkpoint"
 )
@@ -40,9 +38,6 @@ func (w *sqlWriter[T]) begin(ctx context.Context) (err error) {
 	return err
 }
 
-// verifying is how long it may take to find out whether a commit came through.
-const verifying = 30 * time.Second
-
 // CommitWith implements stage.Transactor.
 func (w *sqlWriter[T]) CommitWith(ctx context.Context, state checkpoint.State) error {
 	if w.failed == nil {
@@ -65,19 +60,9 @@ func (w *sqlWriter[T]) commitWith(ctx context.Context, state checkpoint.State) e
 	}
 	tx := w.tx
 	w.tx = nil
-	err := tx.Commit()
-	if err == nil {
+	if w.without.verify {
+		_ = tx.Commit()
 		return nil
 	}
-	// The reply may have been lost, and not the commit.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), verifying)
-	defer cancel()
-	there, verr := w.states.Verify(ctx, state.Epoch)
-	switch {
-	case verr != nil:
-		return errors.Join(fmt.Errorf("at the commit: %w", err), fmt.Errorf("whether it came through: %w", verr))
-	case !there:
-		return fmt.Errorf("at the commit: %w", err)
-	}
-	return nil
+	return w.states.Commit(ctx, tx, state.Epoch)
 }

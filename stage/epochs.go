@@ -43,8 +43,11 @@ const leastIdle = 10 * time.Millisecond
 //
 // Sources must be Resumable. Stages with a state (Enumerate, Scan, Skip, SkipWhile,
 // Take, TakeWhile, and those of third parties that are Stateful) have it saved
-// behind the last pool and are refused by name ahead of one. Limits on failed items
-// hold for all runs together. While the run lasts nobody else can open the store.
+// behind the last pool and are refused by name ahead of one. Refused, too, is a pool
+// that does not keep the order behind FlatMap, Unbatch, Batch, Zip or another pool.
+//
+// Limits on failed items hold for all runs together. While the run lasts nobody else
+// can open the store.
 //
 // Checkpoint panics if store is nil or every is negative.
 func Checkpoint(store checkpoint.Store, every time.Duration) RunOption {

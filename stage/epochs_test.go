@@ -276,8 +276,7 @@ func (fn letterSink) Write(_ context.Context, c *stage.Chunk[stage.Letter]) erro
 
 func (letterSink) Close(context.Context, error) error { return nil }
 
-// Ahead of a pool, too, a stage may make many items of one, unless the pool mixes
-// them up.
+// Ahead of a pool that keeps the order a stage may make many items of one.
 func TestManyItemsOfOneAheadOfAPool(t *testing.T) {
 	twice := func(_ context.Context, v int64, emit func(int64)) error {
 		emit(v)
@@ -288,12 +287,11 @@ func TestManyItemsOfOneAheadOfAPool(t *testing.T) {
 		var store memoryStore
 		var to ledger
 		var sought []int64
-		run := func(n int, opts ...pool.Option) error {
+		run := func(n int) error {
 			src := stage.New("Numbers", func(context.Context) (stage.Puller[int64], error) {
 				return &counting{n: 16, size: 100, sought: &sought}, nil
 			})
-			opts = append(opts, pool.ChunkSize(size))
-			s := pool.Imap(nil, stage.FlatMap(src, twice), stage.Pure(func(v int64) int64 { return v }), opts...)
+			s := pool.Imap(nil, stage.FlatMap(src, twice), stage.Pure(func(v int64) int64 { return v }), pool.ChunkSize(size))
 			_, err := stage.Run(t.Context(), s, to.sink(crashing(n)), stage.Checkpoint(&store, 1))
 			return err
 		}
@@ -303,9 +301,29 @@ func TestManyItemsOfOneAheadOfAPool(t *testing.T) {
 			}
 		}
 		assert.Equal(t, []int64{0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15}, to.published)
-		if size == 1 { // others are not split
-			require.ErrorContains(t, run(0, pool.Unordered()), "unordered behind a stage")
-		}
+	}
+}
+
+// A pool that mixes up what a stage has made many of is refused when the run starts,
+// by name, and so is one behind another pool.
+func TestUnorderedBehindWhatSpreads(t *testing.T) {
+	mix := func(in stage.Stream[int64]) stage.Stream[int64] {
+		return pool.Imap(nil, in, stage.Pure(func(v int64) int64 { return v }), pool.Unordered(), pool.Name("mix"))
+	}
+	src := stage.New("Numbers", func(context.Context) (stage.Puller[int64], error) { panic("opened") })
+	batches := stage.Batch(src, 3)
+	for name, in := range map[string]stage.Stream[int64]{
+		"FlatMap": stage.FlatMap(src, func(_ context.Context, v int64, emit func(int64)) error { emit(v); return nil }).Filter(func(int64) bool { return true }),
+		"Unbatch": stage.Unbatch(batches),
+		"Batch":   stage.Map(batches, stage.Pure(func(v []int64) int64 { return v[0] })),
+		"Zip":     stage.Map(stage.Zip(src, src), stage.Pure(func(p stage.Pair[int64, int64]) int64 { return p.First })),
+		"Imap":    pool.Imap(nil, src, stage.Pure(func(v int64) int64 { return v })),
+	} {
+		var store memoryStore
+		var to ledger
+		_, err := stage.Run(t.Context(), mix(in), to.sink(crashing(0)), stage.Checkpoint(&store, 1))
+		require.ErrorContains(t, err, "stage: mix: unordered behind "+name+", which may spread", name)
+		require.Empty(t, to.published)
 	}
 }
 

@@ -58,7 +58,7 @@ func (s Stream[T]) each(ctx context.Context, terminal string, fn func(context.Co
 		case err == nil:
 			base += int64(n)
 			return nil
-		case gaveUp(ctx, err):
+		case err == errFound || gaveUp(ctx, err):
 			return err
 		default:
 			return failure(terminal, c, i, 0, base, err)

@@ -84,12 +84,24 @@ func resumptionOf(ctx context.Context) *resumption {
 func newResumption(node *plan.Node, saved *checkpoint.State) (*resumption, error) {
 	r := &resumption{places: map[*plan.Node][]*sourceRun{}, tail: map[*plan.Node]bool{}, saved: saved}
 	var refused error
-	r.enter(node, true, &refused)
+	r.enter(node, true, nil, &refused)
 	return r, refused
 }
 
-// enter notes a node and those that it reads.
-func (r *resumption) enter(n *plan.Node, tail bool, refused *error) {
+// spreads are the operators that make of one item, or the few of a token, more than
+// a chunk may hold, or hold items back. A chunk that a pool takes may then be a part of
+// what its token accounts for.
+var spreads = map[string]bool{ //nolint:gochecknoglobals // a constant
+	"FlatMap": true, "Unbatch": true, "Batch": true, "Zip": true,
+}
+
+// enter notes a node and those that it reads. mixer is the pool behind it, if there is
+// one, that does not keep the order.
+func (r *resumption) enter(n *plan.Node, tail bool, mixer *plan.Node, refused *error) {
+	if mixer != nil && *refused == nil && (spreads[n.Op] || n.Kind == plan.Workers) {
+		*refused = fmt.Errorf("stage: %s: unordered behind %s, which may spread what belongs together over chunks: "+
+			"a checkpoint cannot tell then which records are done; keep the order, or do it behind", mixer.Label(), n.Label())
+	}
 	if n.Keeps && !tail && *refused == nil {
 		*refused = fmt.Errorf("stage: %s keeps a state, which a checkpoint cannot hold ahead of a pool: put it behind", n.Label())
 	}
@@ -98,8 +110,11 @@ func (r *resumption) enter(n *plan.Node, tail bool, refused *error) {
 	if n.Kind == plan.Workers {
 		tail = false
 	}
+	if n.Mixes {
+		mixer = n
+	}
 	for _, in := range n.Inputs {
-		r.enter(in, tail, refused)
+		r.enter(in, tail, mixer, refused)
 	}
 	if n.Kind != plan.Source {
 		return

@@ -29,7 +29,13 @@ func goStreamsChain(ctx context.Context, j job) (tally, error) {
 		flow.NewMap(f, 1), flow.NewMap(f, 1), flow.NewFilter(keep, 1), flow.NewMap(f, 1))
 }
 
+// goStreamsRun runs flows that make ints of ints.
 func goStreamsRun(j job, failure *firstError, flows ...streams.Flow) (tally, error) {
+	return goStreamsTake(j, failure, takeInt, flows...)
+}
+
+// goStreamsTake runs flows and gives what they make to take.
+func goStreamsTake[T any](j job, failure *firstError, take func(*tally, T), flows ...streams.Flow) (tally, error) {
 	in, out := make(chan any, j.buffer), make(chan any, j.buffer)
 	go func() {
 		defer close(in)
@@ -45,7 +51,7 @@ func goStreamsRun(j job, failure *firstError, flows ...streams.Flow) (tally, err
 	running.Go(func() { last.To(extension.NewChanSink(out)) })
 	t := j.tally()
 	for v := range out {
-		t.add(v.(int)) //nolint:forcetypeassert // every flow here makes ints of ints
+		take(&t, v.(T)) //nolint:forcetypeassert // that is what the flows make
 	}
 	running.Wait()
 	return t, failure.err

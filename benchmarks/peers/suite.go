@@ -37,6 +37,7 @@ var suites = []suite{
 	{name: "scale", columns: []column{speedupColumn, ofWorkersColumn, idealColumn, spreadColumn}, open: calibrated(scale)},
 	{name: "memory", columns: []column{peakColumn, liveColumn}, open: calibrated(memory)},
 	{name: "python", columns: []column{chunkColumn, peerColumn, startupColumn}, open: openPython},
+	{name: "operators", columns: []column{peerColumn}, open: calibrated(operators)},
 	{name: "files", apart: true, run: runFiles},
 	{name: "delivery", apart: true, run: runDelivery},
 }

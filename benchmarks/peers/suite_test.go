@@ -61,9 +61,9 @@ func TestEveryImplementationOfEveryCaseOfEverySuite(t *testing.T) {
 		assert.Equal(t, strings.HasPrefix(r.Case, "slow-consumer/1MB"), r.LiveHeapMB != nil, name)
 		assert.Equal(t, r.Impl == "python", r.StartupMs != nil, name)
 	}
-	assert.Equal(t, []string{"engine", "chunks", "latency", "scale", "memory", "python"}, order)
+	assert.Equal(t, []string{"engine", "chunks", "latency", "scale", "memory", "python", "operators"}, order)
 	assert.Equal(t, map[string]int{
-		"engine": 11, "chunks": 2 + 7*8, "latency": 5 * 4, "scale": 5 + 4, "memory": 4 + 3, "python": 3 * 4,
+		"engine": 11, "chunks": 2 + 7*8, "latency": 5 * 4, "scale": 5 + 4, "memory": 4 + 3, "python": 3 * 4, "operators": 8,
 	}, ours)
 }
 

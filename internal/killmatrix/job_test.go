@@ -11,7 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
 
 	"github.com/penstock-go/penstock/checkpoint"
 	"github.com/penstock-go/penstock/internal/fsys"
@@ -61,6 +62,7 @@ func writeInput(path string, n int) error {
 type job struct {
 	Dir       string        `json:"dir"`
 	Kind      string        `json:"kind"` // of sink
+	URL       string        `json:"url"`  // of the database of "postgres"
 	Unordered bool          `json:"unordered"`
 	Chunk     int           `json:"chunk"`
 	Workers   int           `json:"workers"`
@@ -68,6 +70,7 @@ type job struct {
 	KillAt    int           `json:"kill_at"`   // file operation; 0: none
 	Torn      bool          `json:"torn"`      // a write is done by half first
 	KillItem  int           `json:"kill_item"` // or before so many items have passed
+	HoldItem  int           `json:"hold_item"` // it waits for its input to end before so many items have passed
 	Pause     time.Duration `json:"pause"`     // before each item, so that a kill meets a run
 }
 
@@ -106,8 +109,11 @@ func (j job) run(ctx context.Context) (ops int, err error) {
 			return t, nil
 		}, opts...).
 		Tap(func(transfer) {
-			if seen++; seen == j.KillItem {
+			switch seen++; seen {
+			case j.KillItem:
 				killSelf()
+			case j.HoldItem:
+				wait()
 			}
 		})
 	s, store, done, err := j.sink(ctx)
@@ -126,18 +132,38 @@ func (j job) sink(ctx context.Context) (s stage.Sink[transfer], store checkpoint
 		return sink.NDJSON[transfer](j.output()), store, done, nil
 	case "append", "append-gzip":
 		return sink.NDJSON[transfer](j.output(), sink.Append()), store, done, nil
-	case "sqlite", "sqlite and a file":
-		db, err := sql.Open("sqlite", "file:"+j.output()+"?_pragma=busy_timeout(5000)")
+	case "sqlite", "postgres", "sqlite and a file":
+		db, err := j.database()
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		if _, err := db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS transfers (id INTEGER, amount INTEGER, sum INTEGER)"); err != nil {
+		if _, err := db.ExecContext(ctx, j.table()); err != nil {
 			return nil, nil, nil, errors.Join(err, db.Close())
 		}
-		if j.Kind != "sqlite" {
+		if j.Kind == "sqlite and a file" {
 			return sink.SQL[transfer](db, "transfers", sink.BatchRows(7)), store, db.Close, nil
 		}
 		return sink.SQL[transfer](db, "transfers", sink.BatchRows(7)), checkpoint.NewTable(db, "checkpoints", "job"), db.Close, nil
 	}
+	if s := j.parts(); s != nil {
+		return s, store, done, nil
+	}
 	return nil, nil, nil, fmt.Errorf("no kind of sink %q", j.Kind)
+}
+
+// database opens the job's database.
+func (j job) database() (*sql.DB, error) {
+	if j.Kind == "postgres" {
+		return sql.Open("pgx", j.URL)
+	}
+	return sql.Open("sqlite", "file:"+j.output()+"?_pragma=busy_timeout(5000)")
+}
+
+// table makes the table of the transfers, which knows the order in which they came.
+func (j job) table() string {
+	place := "INTEGER"
+	if j.Kind == "postgres" {
+		place = "BIGSERIAL"
+	}
+	return "CREATE TABLE IF NOT EXISTS transfers (id BIGINT, amount BIGINT, sum BIGINT, place " + place + " PRIMARY KEY)"
 }

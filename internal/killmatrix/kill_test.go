@@ -43,48 +43,95 @@ func seeded(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
+// how is how a child is run and ended.
+type how struct {
+	after   time.Duration     // it is killed after this, if it is not 0
+	under   []string          // the command that runs it, or nothing
+	started func(*os.Process) // is told of it, unless nil
+	fails   bool              // it may fail: that counts as not done
+}
+
 // do runs a job in a child, which the parent kills after a time if it is to. It
 // reports whether it came to its end, and how many operations it needed then.
 func do(t *testing.T, j job, killAfter time.Duration) (done bool, ops int) {
 	t.Helper()
-	todo, err := json.Marshal(j)
-	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), childVariable+"="+string(todo))
+	done, ops, _ = doAs(t, j, how{after: killAfter})
+	return done, ops
+}
+
+// doAs is do, and says what the child that failed has said.
+func doAs(t *testing.T, j job, as how) (done bool, ops int, failure string) {
+	t.Helper()
+	cmd := j.command(t, as.under...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	require.NoError(t, cmd.Start())
-	if killAfter > 0 {
-		timer := time.AfterFunc(killAfter, func() { _ = cmd.Process.Kill() })
+	if as.started != nil {
+		as.started(cmd.Process)
+	}
+	if as.after > 0 {
+		timer := time.AfterFunc(as.after, func() { _ = cmd.Process.Kill() })
 		defer timer.Stop()
 	}
-	err = cmd.Wait()
+	err := cmd.Wait()
 	exit, failed := errors.AsType[*exec.ExitError](err)
 	switch {
 	case !failed:
 		require.NoError(t, err)
 		ops, err = strconv.Atoi(strings.TrimSpace(out.String()))
 		require.NoError(t, err)
-		return true, ops
+		return true, ops, ""
 	case j.finished(t): // it was killed behind its end
-		return true, 0
-	case exit.Exited():
+		return true, 0, ""
+	case exit.Exited() && !as.fails:
 		require.Fail(t, "a run failed that was to be killed or to end well", "%+v: %s", j, errs.String())
 	}
-	return false, 0
+	return false, 0, errs.String()
+}
+
+// command is a child that does the job, run by another command if there is one.
+func (j job) command(t *testing.T, under ...string) *exec.Cmd {
+	t.Helper()
+	todo, err := json.Marshal(j)
+	require.NoError(t, err)
+	args := slices.Concat(under, []string{os.Args[0], "-test.run=^$"})
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), childVariable+"="+string(todo))
+	return cmd
 }
 
 // finished reports whether the job's checkpoint says that it has ended.
 func (j job) finished(t *testing.T) bool {
 	t.Helper()
-	if strings.HasPrefix(j.Kind, "sqlite") {
-		return false // the tests kill it at items only
+	var state checkpoint.State
+	switch j.Kind {
+	case "sqlite", "postgres":
+		state = j.savedState(t)
+	default:
+		store := checkpoint.File(filepath.Join(j.Dir, "job.checkpoint"))
+		require.NoError(t, store.Open(t.Context()))
+		var err error
+		state, _, err = store.Load(t.Context())
+		require.NoError(t, errors.Join(err, store.Close(t.Context())))
 	}
-	store := checkpoint.File(filepath.Join(j.Dir, "job.checkpoint"))
-	require.NoError(t, store.Open(t.Context()))
-	state, _, err := store.Load(t.Context())
-	require.NoError(t, errors.Join(err, store.Close(t.Context())))
 	return state.Finished
+}
+
+// savedState is what the table of checkpoints holds, once whoever is about to save
+// has done so. Opening it as a store would fence a run out.
+func (j job) savedState(t *testing.T) (state checkpoint.State) {
+	t.Helper()
+	db, err := j.database()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	var text sql.NullString
+	err = db.QueryRowContext(t.Context(), "UPDATE checkpoints SET epoch = epoch RETURNING state").Scan(&text)
+	if err != nil || !text.Valid {
+		return state // none yet, or not even a table
+	}
+	state, err = checkpoint.Decode([]byte(text.String))
+	require.NoError(t, err)
+	return state
 }
 
 // begin makes a folder with the input of a job.
@@ -126,7 +173,8 @@ func check(t *testing.T, j job, n int) {
 // written are the transfers that the sink has.
 func (j job) written(t *testing.T) (all []transfer) {
 	t.Helper()
-	if j.Kind == "sqlite" {
+	switch j.Kind {
+	case "sqlite", "postgres":
 		return j.rows(t)
 	}
 	return readLines(t, j.output())
@@ -154,10 +202,10 @@ func readLines(t *testing.T, path string) (all []transfer) {
 
 func (j job) rows(t *testing.T) (all []transfer) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+j.output()+"?mode=ro")
+	db, err := j.database()
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
-	rows, err := db.QueryContext(t.Context(), "SELECT id, amount, sum FROM transfers ORDER BY rowid")
+	rows, err := db.QueryContext(t.Context(), "SELECT id, amount, sum FROM transfers ORDER BY place")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
 	for rows.Next() {
@@ -207,29 +255,34 @@ func TestKilledAtEveryFileOperation(t *testing.T) {
 
 // A job into SQLite is killed at items, where its transactions are open.
 func TestKilledAtItems(t *testing.T) {
-	const n = 60
 	for _, kind := range append([]string{"sqlite"}, fileKinds...) {
-		t.Run(kind, func(t *testing.T) {
-			chance := seeded(t)
-			j := begin(t, kind, n)
-			runs := 0
-			for ; ; runs++ {
-				require.Less(t, runs, 500)
-				j.Chunk, j.Workers, j.Unordered = 1+chance.IntN(9), 1+chance.IntN(4), kind == "sqlite" && chance.IntN(2) == 0
-				j.Every = time.Duration(1 + chance.IntN(2)*int(time.Hour)) // the last run may take none on the way
-				j.KillItem = 2 + chance.IntN(20)
-				if runs > 20 {
-					j.Every = 1
-				}
-				if done, _ := do(t, j, 0); done {
-					break
-				}
-			}
-			j.Unordered = kind == "sqlite"
-			check(t, j, n)
-			require.Positive(t, runs)
-		})
+		t.Run(kind, func(t *testing.T) { killedAtItems(t, begin(t, kind, itemsJob)) })
 	}
+}
+
+// itemsJob is how many transfers a job has that is killed at items.
+const itemsJob = 60
+
+func killedAtItems(t *testing.T, j job) {
+	t.Helper()
+	chance := seeded(t)
+	mixes := j.Kind == "sqlite" || j.Kind == "postgres" // rows have no order
+	runs := 0
+	for ; ; runs++ {
+		require.Less(t, runs, 500)
+		j.Chunk, j.Workers, j.Unordered = 1+chance.IntN(9), 1+chance.IntN(4), mixes && chance.IntN(2) == 0
+		j.Every = time.Duration(1 + chance.IntN(2)*int(time.Hour)) // the last run may take none on the way
+		j.KillItem = 2 + chance.IntN(20)
+		if runs > 20 {
+			j.Every = 1
+		}
+		if done, _ := do(t, j, 0); done {
+			break
+		}
+	}
+	j.Unordered = mixes
+	check(t, j, itemsJob)
+	require.Positive(t, runs)
 }
 
 // With the checkpoint elsewhere than the rows, each comes at least once.
@@ -254,28 +307,38 @@ func TestRowsWithTheCheckpointElsewhere(t *testing.T) {
 
 // A longer job is killed at moments that nobody chose.
 func TestKilledAtAnyMoment(t *testing.T) {
-	n, kills := 4000, 4
-	if long() {
-		n, kills = 20_000, 25
-	}
 	for _, kind := range append([]string{"sqlite"}, fileKinds...) {
-		t.Run(kind, func(t *testing.T) {
-			chance := seeded(t)
-			j := begin(t, kind, n)
-			j.Unordered = chance.IntN(2) == 0
-			j.Every = 5 * time.Millisecond
-			j.Pause = 100 * time.Microsecond // so that there is a run to kill
-			kill, done := 0, false
-			for ; !done; kill++ {
-				j.Chunk, j.Workers = chance.IntN(200), 1+chance.IntN(4)
-				after := time.Duration(20+chance.IntN(100)) * time.Millisecond
-				if kill == kills {
-					after = 0
-				}
-				done, _ = do(t, j, after)
-			}
-			require.Greater(t, kill, 1, "it was never killed")
-			check(t, j, n)
-		})
+		t.Run(kind, func(t *testing.T) { killedAtAnyMoment(t, begin(t, kind, longerJob())) })
 	}
+}
+
+// longerJob is how many transfers a job has that is killed at any moment.
+func longerJob() int {
+	if long() {
+		return 20_000
+	}
+	return 4000
+}
+
+func killedAtAnyMoment(t *testing.T, j job) {
+	t.Helper()
+	kills := 4
+	if long() {
+		kills = 25
+	}
+	chance := seeded(t)
+	j.Unordered = chance.IntN(2) == 0
+	j.Every = 5 * time.Millisecond
+	j.Pause = 100 * time.Microsecond // so that there is a run to kill
+	kill, done := 0, false
+	for ; !done; kill++ {
+		j.Chunk, j.Workers = chance.IntN(200), 1+chance.IntN(4)
+		after := time.Duration(20+chance.IntN(100)) * time.Millisecond
+		if kill == kills {
+			after = 0
+		}
+		done, _ = do(t, j, after)
+	}
+	require.Greater(t, kill, 1, "it was never killed")
+	check(t, j, longerJob())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"testing"
 
@@ -47,4 +48,18 @@ func killSelf() {
 		panic(err)
 	}
 	select {}
+}
+
+// holding is what a child says that waits.
+const holding = "holding"
+
+// wait waits until the parent closes the standard input.
+func wait() {
+	_, err := fmt.Fprintln(os.Stdout, holding)
+	if err == nil {
+		_, err = io.Copy(io.Discard, os.Stdin)
+	}
+	if err != nil {
+		panic(err)
+	}
 }

@@ -33,6 +33,8 @@ type Node struct {
 	// Foreign says that the operator is a third party's, of which only its puller
 	// knows whether it has one.
 	Foreign bool
+	// Mixes says that the operator does not keep the order.
+	Mixes bool
 }
 
 // Label is the name that errors and counters carry.
@@ -56,6 +58,7 @@ type Meter struct {
 	Expanded            int64 // items more than came in
 	Merged              int64 // items less than came in, because several became one
 	Abandoned           int64 // items taken in and not handed on when the run stopped early
+	Caught              int64 // failed items, of stages before, that were let go
 
 	PeakInFlight int64         // items
 	ChunkSize    int64         // items a chunk that a pool asked for at the end; 0 for other nodes

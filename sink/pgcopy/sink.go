@@ -45,6 +45,16 @@ type Beginner interface {
 // closed if that does not help within 5 seconds. When the writer is closed, its
 // goroutine has ended and the connection is given back.
 //
+// In a run with a checkpoint (stage.Checkpoint) whose store is a checkpoint.Table of
+// the same database, rows are written exactly once: what comes between two checkpoints
+// is a COPY, and the checkpoint is saved in its transaction. Batches are not committed
+// by themselves then. Where the reply to a commit is lost, reading the table back
+// tells whether it came through. The table is found to be of the same database by
+// its object identifier, that of its database, and when the server was started; so it is
+// one behind another pool too. If both share a pool it needs two connections. With any
+// other store rows are committed before each checkpoint and written at least once. A
+// pgx.Tx as db is refused: the caller could undo what a checkpoint speaks of.
+//
 // Sink panics if db is nil or T is not a struct with columns.
 func Sink[T any](db Beginner, table string, opts ...Option) stage.Sink[T] {
 	if isNil(db) {
@@ -62,6 +72,11 @@ func Sink[T any](db Beginner, table string, opts ...Option) stage.Sink[T] {
 		opt.set(&p.options)
 	}
 	return p
+}
+
+func isTransaction(db Beginner) bool {
+	_, ok := db.(pgx.Tx)
+	return ok
 }
 
 func isNil(db Beginner) bool {
@@ -103,8 +118,8 @@ type plan[T any] struct {
 func (p plan[T]) String() string { return "pgcopy(" + p.table + ")" }
 
 var (
-	errNoResume     = errors.New("this sink cannot resume a run that was cut off")
-	errNoCheckpoint = errors.New("it cannot take part in a run with a checkpoint yet: use sink.SQL with a checkpoint.Table")
+	errNoResume = errors.New("this sink has no state that a run could go on from")
+	errNested   = errors.New("a transaction of the caller's cannot take part in a run with a checkpoint: give a pool or a connection")
 )
 
 // Open implements stage.Sink.
@@ -114,8 +129,8 @@ func (p plan[T]) Open(ctx context.Context, restore json.RawMessage) (stage.Write
 	switch {
 	case len(restore) > 0:
 		err = errNoResume
-	case stage.Checkpointed(ctx):
-		err = errNoCheckpoint
+	case stage.Checkpointed(ctx) && isTransaction(p.db):
+		err = errNested
 	default:
 		err = w.open(ctx)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/penstock-go/penstock/checkpoint"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -25,6 +26,8 @@ type writer[T any] struct {
 	rows   int64    // of the COPY that is under way
 	done   int64    // rows that are committed
 	failed error
+
+	states *checkpoint.Table // in a run whose checkpoints are in the same database
 }
 
 // named is an error with the name of the sink and the table.
@@ -78,7 +81,7 @@ func (w *writer[T]) row(ctx context.Context, v reflect.Value) error {
 	w.buf = buf
 	w.rows++
 	switch {
-	case w.rows == w.batch:
+	case w.rows == w.batch && w.states == nil:
 		return w.commit(ctx)
 	case len(w.buf) >= blockSize:
 		return w.send(ctx)
@@ -105,8 +108,8 @@ func (w *writer[T]) send(ctx context.Context) error {
 	return w.placed(err)
 }
 
-// commit ends the COPY and its transaction.
-func (w *writer[T]) commit(ctx context.Context) error {
+// endCopy ends the COPY. Its transaction goes on.
+func (w *writer[T]) endCopy(ctx context.Context) error {
 	w.buf = appendUint16(w.buf, trailer)
 	if err := w.send(ctx); err != nil {
 		return err
@@ -114,8 +117,17 @@ func (w *writer[T]) commit(ctx context.Context) error {
 	if err := w.copy.end(ctx); err != nil {
 		return w.placed(err)
 	}
-	tx := w.copy.tx
-	w.copy = nil
+	w.tx, w.copy = w.copy.tx, nil
+	return nil
+}
+
+// commit ends the COPY and its transaction.
+func (w *writer[T]) commit(ctx context.Context) error {
+	if err := w.endCopy(ctx); err != nil {
+		return err
+	}
+	tx := w.tx
+	w.tx = nil
 	if err := tx.Commit(ctx); err != nil {
 		return w.placed(fmt.Errorf("commit: %w", errors.Join(err, rollback(tx))))
 	}
@@ -133,6 +145,9 @@ func (w *writer[T]) placed(err error) error {
 	if line := lineOf(err, w.target.name[len(w.target.name)-1]); line > 0 {
 		return fmt.Errorf("row %d: %w", w.done+line, err)
 	}
+	if w.rows == 0 {
+		return err
+	}
 	return fmt.Errorf("rows %d to %d: %w", w.done+1, w.done+w.rows, err)
 }
 
@@ -140,7 +155,10 @@ func (w *writer[T]) placed(err error) error {
 func (w *writer[T]) Close(ctx context.Context, cause error) error {
 	var err error
 	if cause == nil {
-		if err = w.failed; err == nil && w.copy != nil {
+		if err = w.failed; err == nil && w.copy != nil && w.states != nil {
+			err = w.named(errNotSaved)
+		}
+		if err == nil && w.copy != nil {
 			if err = w.commit(ctx); err != nil {
 				err = w.named(err)
 			}

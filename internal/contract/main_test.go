@@ -1,0 +1,37 @@
+package contract
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain lets temporary files go to a folder that must be empty at the end.
+func TestMain(m *testing.M) {
+	os.Exit(inOwnFolder(m))
+}
+
+func inOwnFolder(m *testing.M) (code int) {
+	dir, err := os.MkdirTemp("", "contract")
+	if err == nil {
+		err = os.Setenv("TMPDIR", dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}()
+	code = m.Run()
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}

@@ -1,0 +1,160 @@
+package killmatrix
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/penstock-go/penstock/sink"
+	"github.com/penstock-go/penstock/sink/parquet"
+	reading "github.com/penstock-go/penstock/source/parquet"
+	"github.com/penstock-go/penstock/stage"
+)
+
+var partKinds = []string{"parts", "parts-gzip", "partitioned", "partitioned-gzip", "parquet"}
+
+// forgetful is a kind that does not go on from the sink's state.
+const forgetful = "parts-forgetful"
+
+// parts is the sink of those kinds whose output are several files, below the
+// folder out; nil for the others.
+func (j job) parts() stage.Sink[transfer] {
+	root := filepath.Join(j.Dir, "out")
+	third := sink.By("third", func(t transfer) string { return fmt.Sprint(t.ID % 3) })
+	switch j.Kind {
+	case "parts":
+		return sink.NDJSON[transfer](filepath.Join(root, "part.ndjson"), sink.MaxBytes(300))
+	case "parts-gzip":
+		return sink.NDJSON[transfer](filepath.Join(root, "part.ndjson.gz"), sink.MaxBytes(300))
+	case "partitioned":
+		return sink.Partitioned(root, "part.ndjson", sink.NDJSONEncoder[transfer](), third, sink.MaxBytes(200), sink.MaxOpen(2))
+	case "partitioned-gzip":
+		return sink.Partitioned(root, "part.ndjson.gz", sink.NDJSONEncoder[transfer](), third, sink.MaxOpen(2))
+	case "parquet":
+		return parquet.Sink[transfer](filepath.Join(root, "part.parquet"))
+	case forgetful:
+		return forgets{sink.NDJSON[transfer](filepath.Join(root, "part.ndjson"), sink.MaxBytes(300))}
+	}
+	return nil
+}
+
+// forgets is a sink that is opened without its state.
+type forgets struct{ stage.Sink[transfer] }
+
+func (f forgets) Open(ctx context.Context, _ json.RawMessage) (stage.Writer[transfer], error) {
+	return f.Sink.Open(ctx, nil)
+}
+
+// beginParts makes a folder with the input of a job, and one for its output.
+func beginParts(t *testing.T, kind string, n int) job {
+	t.Helper()
+	j := begin(t, kind, n)
+	require.NoError(t, os.Mkdir(filepath.Join(j.Dir, "out"), 0o750))
+	return j
+}
+
+// checkParts says what is wrong with the files of a job: each transfer must be there
+// once, in order within its folder if it was to be, and nothing else.
+func checkParts(t *testing.T, j job, n int) error {
+	t.Helper()
+	folders := map[string][]transfer{}
+	err := filepath.WalkDir(filepath.Join(j.Dir, "out"), func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || d.IsDir():
+			return err
+		case d.Name() == "_part.manifest.json":
+			text, err := os.ReadFile(path)
+			if err == nil && !strings.Contains(string(text), `"complete": true`) {
+				err = fmt.Errorf("%s is not complete", path)
+			}
+			return err
+		case d.Name() == "part.parquet":
+			rows, err := reading.Source[transfer](path).Collect(t.Context())
+			folders["parquet"] = rows
+			return err
+		case !strings.HasPrefix(d.Name(), "part-"):
+			return fmt.Errorf("%s is left behind", path)
+		}
+		folders[filepath.Dir(path)] = append(folders[filepath.Dir(path)], readLines(t, path)...) // in the order of the names
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var all []transfer
+	for folder, got := range folders {
+		byID := func(a, b transfer) int { return cmp.Compare(a.ID, b.ID) }
+		if !j.Unordered && !slices.IsSortedFunc(got, byID) {
+			err = errors.Join(err, fmt.Errorf("%s is not in order", folder))
+		}
+		all = append(all, got...)
+	}
+	slices.SortFunc(all, func(a, b transfer) int { return cmp.Compare(a.ID, b.ID) })
+	if len(all) != n {
+		return errors.Join(err, fmt.Errorf("there are %d transfers, want %d", len(all), n))
+	}
+	for i, tr := range all {
+		if tr != newTransfer(int64(i)) {
+			return errors.Join(err, fmt.Errorf("transfer %d is %+v", i, tr))
+		}
+	}
+	return err
+}
+
+// killParts kills a job at each of its file operations, or some of them, and goes on
+// with another chunk size and other workers. It says what was wrong first.
+func killParts(t *testing.T, kind string, unordered bool, n int) error {
+	t.Helper()
+	chance := seeded(t)
+	j := beginParts(t, kind, n)
+	j.Unordered = unordered
+	_, ops := do(t, j, 0)
+	require.NoError(t, checkParts(t, j, n))
+	require.Greater(t, ops, 20)
+	step := 1
+	if !long() {
+		step = 1 + ops/10 // some of them, others each time
+	}
+	for at := 1 + chance.IntN(step); at <= ops; at += step {
+		j := beginParts(t, kind, n)
+		j.Unordered, j.KillAt, j.Torn = unordered, at, chance.IntN(2) == 0
+		done, _ := do(t, j, 0)
+		for again := 0; !done; again++ {
+			require.Less(t, again, 20, "killed at operation %d", at)
+			j.Chunk, j.Workers, j.KillAt = 1+chance.IntN(9), 1+chance.IntN(4), 0
+			if again == 0 && chance.IntN(3) == 0 { // killed once more on the way
+				j.KillAt = 1 + chance.IntN(ops)
+			}
+			done, _ = do(t, j, 0)
+		}
+		if err := checkParts(t, j, n); err != nil {
+			return fmt.Errorf("killed at operation %d: %w", at, err)
+		}
+	}
+	return nil
+}
+
+func TestPartsKilledAtEveryFileOperation(t *testing.T) {
+	for _, kind := range partKinds {
+		for _, unordered := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/unordered=%t", kind, unordered), func(t *testing.T) {
+				require.NoError(t, killParts(t, kind, unordered, 40))
+			})
+		}
+	}
+}
+
+// The check sees what is wrong where the state is not gone on from.
+func TestPartsWithoutTheirState(t *testing.T) {
+	require.Error(t, killParts(t, forgetful, false, 40))
+}
