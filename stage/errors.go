@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+
+	"github.com/penstock-go/penstock/internal/plan"
 )
 
 // ErrEmpty is what First returns for a stream without items.
@@ -116,3 +118,6 @@ func notBelow(least, n int, what string) {
 		panic(fmt.Sprintf("penstock: %s is %d, want %d or more", what, n, least))
 	}
 }
+
+// panicIn is the error of a stream that a panic in a stage ends.
+func panicIn(m *plan.Meter, v any) error { return fmt.Errorf("%s: %w", m.Node.Label(), panicked(v)) }
