@@ -39,6 +39,7 @@ type worker[A, B any] struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc // of an eager call's worker
 	m      plan.Meter
+	probe  *plan.Task // where the item at hand is noted, if the run is watched
 	line   backpressure.Reservation
 	timer  *time.Timer
 
@@ -84,7 +85,8 @@ func (c *call[A, B]) spawn() {
 	w.slot.init(&c.pool.slots, c.group)
 	w.slot.lock, w.slot.id = &c.lock, uint32(c.spawned)
 	w.renew()
-	if c.parcels && !c.sizer.auto && c.sizer.size.Load() == 1 {
+	w.probe = c.m.Probe.Task()
+	if w.probe == nil && c.parcels && !c.sizer.auto && c.sizer.size.Load() == 1 {
 		w.one.fn = w.kernel.one
 	}
 	w.run()

@@ -25,6 +25,9 @@ type runConfig struct {
 
 	stop  context.Context //nolint:containedctx // it is no call's; nil: nobody shuts the run down
 	grace time.Duration
+
+	stallAfter time.Duration // 0: nobody watches the run
+	report     func(Stall)
 }
 
 type runOption func(*runConfig)

@@ -137,7 +137,12 @@ func (s Stream[T]) Open(ctx context.Context) (Puller[T], error) {
 	if s.open == nil {
 		return empty[T]{}, nil
 	}
-	return s.open(ctx, plan.NewMeter(ctx, s.node))
+	m := plan.NewMeter(ctx, s.node)
+	p, err := s.open(ctx, m)
+	if err != nil || m.Probe == nil {
+		return p, err
+	}
+	return observed[T]{p, m.Probe}, nil
 }
 
 // Plan returns the node of the stream's last operator, for the packages of this
