@@ -3,7 +3,10 @@ package stage_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,6 +147,37 @@ func TestStallNamesWhatIsStuck(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The item that is stuck is named by its file, record and byte where the source
+// knows them.
+func TestStallNamesTheFileAndByte(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.log")
+	require.NoError(t, os.WriteFile(path, []byte("one\ntwo\nthree\nfour\n"), 0o600))
+	free := make(chan struct{})
+	hold := stage.Pure(func(line string) string {
+		if line == "three" {
+			<-free
+		}
+		return line
+	})
+	var first stage.Stall
+	var once sync.Once
+	s := stage.Map(source.Lines(path), hold).Named("parse")
+	_, err := stage.Run(t.Context(), s, sink.Func(func(context.Context, string) error { return nil }),
+		stage.StallAfter(200*time.Millisecond, func(s stage.Stall) {
+			once.Do(func() {
+				first = s
+				close(free)
+			})
+		}))
+	require.NoError(t, err)
+	assert.Equal(t, int64(2), first.Culprit().Index)
+	at := first.Culprit().At
+	assert.Equal(t, path, at.Key)
+	assert.Equal(t, int64(2), at.Record)
+	assert.Equal(t, int64(8), at.Offset)
+	assert.Contains(t, first.String(), "waits for parse (Map): item 2, "+path+" record 3, byte 8, running for ")
 }
 
 // A pipeline that moves now and then is none that stalled, however slow it is.
