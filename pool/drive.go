@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/penstock-go/penstock/backpressure"
+	"github.com/penstock-go/penstock/internal/plan"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -39,7 +40,11 @@ func (w *worker[A, B]) drive() {
 		if w.errs < len(w.errors) {
 			w.stop = min(w.stop, w.errors[w.errs].Before)
 		}
+		if w.probe != nil {
+			w.note()
+		}
 		err := w.call()
+		w.probe.Done()
 		if err != nil && !w.failed(err) {
 			w.m.Abandoned += int64(w.end - w.pos)
 			break
@@ -71,6 +76,22 @@ func (w *worker[A, B]) drive() {
 	}
 }
 
+// note says which item the kernel is called for. It is called for one at a time
+// then, unless it takes the chunk as a whole.
+func (w *worker[A, B]) note() {
+	if !w.kernel.whole {
+		w.stop = min(w.stop, w.pos+1)
+	}
+	at := w.chunk.Locate(w.pos)
+	index := int64(-1) // of a block's items only the order will tell
+	if w.c.fill == nil {
+		index = w.job.base + int64(w.pos)
+	}
+	w.probe.Begin(plan.Running, plan.Place{
+		Index: index, Key: at.Key, Part: at.Part, Offset: at.Offset, Record: at.Record,
+	})
+}
+
 // errPartial ends a call whose results cannot be told to be all there.
 var errPartial = errors.New("penstock: pool: unordered behind a stage that makes many items of one, pairs or batches, or another pool: " +
 	"a checkpoint cannot tell which of its source's items are done; keep the order")
@@ -79,6 +100,7 @@ var errPartial = errors.New("penstock: pool: unordered behind a stage that makes
 // shared by another worker. It reports false if the call ended.
 func (w *worker[A, B]) prepare() bool {
 	c, j := w.c, w.job
+	w.probe.Await(plan.AwaitingSlot)
 	if !w.slot.acquire(c.over) || c.attention.Load()&stopRunning != 0 {
 		if w.root == nil {
 			if c.router == nil { // which counts what is left
@@ -143,7 +165,9 @@ func (w *worker[A, B]) recycle() {
 func (w *worker[A, B]) fill() {
 	bytes := int64(len(w.in.Block))
 	w.filling = true
+	w.probe.Begin(plan.Running, plan.Place{Index: -1})
 	err := w.c.fill(w.ctx, w.in)
+	w.probe.Done()
 	n := len(w.in.Items)
 	if n > 0 && bytes > 0 {
 		w.c.perItem.Store(max(1, bytes/int64(n)))

@@ -20,7 +20,7 @@ func stream[A, B any](p *Pool, in stage.Stream[A], opts []Option, sp spec[A, B])
 	cfg := p.defaults.with(opts, sp.verb)
 	cfg.check(sp.verb)
 	newSizing[A, B](&cfg, sp.verb) // a wrong type shows at the call
-	keyed := sp.table != nil // which keeps the order in a run with a checkpoint
+	keyed := sp.table != nil       // which keeps the order in a run with a checkpoint
 	node := &plan.Node{
 		Op: sp.verb, Name: cfg.name, Kind: plan.Workers, Detail: cfg.detail(p, keyed), Inputs: []*plan.Node{in.Plan()},
 		Mixes: cfg.unordered && !keyed,

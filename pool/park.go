@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/penstock-go/penstock/backpressure"
+	"github.com/penstock-go/penstock/internal/plan"
 )
 
 // shared is what the parts of a chunk have in common that was split between
@@ -108,6 +109,8 @@ func (w *worker[A, B]) awaitCredit(cost backpressure.Cost) bool {
 	if c.gate.Reserve(&w.line, cost) {
 		return true
 	}
+	w.probe.Await(plan.AwaitingCredit)
+	defer w.probe.Await(plan.Idle)
 	wait := &w.m.CreditWait
 	if !c.ring.Waiting() {
 		wait = &w.m.ConsumerWait
@@ -134,6 +137,8 @@ func (w *worker[A, B]) awaitLock() bool {
 			runtime.Gosched()
 		}
 	}
+	w.probe.Await(plan.AwaitingInput)
+	defer w.probe.Await(plan.Idle)
 	for !w.c.lock.contend(w.slot.id) {
 		if !w.park(w.c.lock.turn, &w.m.PullWait) {
 			return false

@@ -40,6 +40,7 @@ type worker[A, B any] struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc // of an eager call's worker
 	m      plan.Meter
+	probe  *plan.Task // where the item at hand is noted, if the run is watched
 	line   backpressure.Reservation
 	timer  *time.Timer
 
@@ -89,7 +90,8 @@ func (c *call[A, B]) spawn() {
 		w.wake = make(chan struct{}, 1)
 	}
 	w.renew()
-	if c.parcels && !c.sizer.auto && c.sizer.size.Load() == 1 {
+	w.probe = c.m.Probe.Task()
+	if w.probe == nil && c.parcels && !c.sizer.auto && c.sizer.size.Load() == 1 {
 		w.one.fn = w.kernel.one
 	}
 	w.run()

@@ -1,5 +1,7 @@
 package stage
 
+import "sort"
+
 // Limit bounds one pull. A field that is zero or negative sets no bound: the
 // puller then takes what it finds convenient.
 type Limit struct {
@@ -103,11 +105,7 @@ func (c *Chunk[T]) Fail(e *ItemError) {
 // single token; the byte is exact where the source gave offsets. Otherwise they
 // are those of the first token's start.
 func (c *Chunk[T]) Locate(i int) Position {
-	before := 0
-	for before < len(c.Errors) && c.Errors[before].Before <= i {
-		before++
-	}
-	return c.locate(i, before)
+	return c.locate(i, sort.Search(len(c.Errors), func(k int) bool { return c.Errors[k].Before > i }))
 }
 
 // locate is Locate for who knows how many errors stand before the item.

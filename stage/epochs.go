@@ -132,6 +132,7 @@ type epochs struct {
 	clean   bool          // all that was written is accounted for
 	last    time.Time
 	counted func() map[string]int64
+	task    *plan.Task // of the sink, if the run is watched
 }
 
 // open opens the store and prepares to run the plan from where it says.
@@ -290,6 +291,8 @@ func (e *epochs) idle(ctx context.Context, failed func(error)) {
 // take takes a checkpoint.
 func (e *epochs) take(ctx context.Context) error {
 	epoch := e.state.Epoch + 1
+	e.task.Begin(plan.Checkpointing, plan.Place{Index: -1})
+	defer e.task.Done()
 	if err := e.save(ctx, epoch); err != nil {
 		return fmt.Errorf("stage: checkpoint %d: %w", epoch, err)
 	}

@@ -18,9 +18,6 @@ type gatherer[A, B any] interface {
 	close() error
 }
 
-// fatal is an error of a gatherer that is no item's.
-type fatal struct{ error }
-
 // gathering drives a gatherer.
 type gathering[A, B any] struct {
 	upstream[A]

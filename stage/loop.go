@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/penstock-go/penstock/internal/plan"
 )
 
 // maxChunk is the most items that an operator or terminal asks for or makes at
@@ -59,7 +61,7 @@ type timed interface {
 	due() (at time.Time, ever bool)
 }
 
-// fatal is a kernel's error that ends the stream.
+// fatal is an error of a kernel or a gatherer that ends the stream.
 type fatal struct{ error }
 
 // loop drives a kernel: it pulls chunks and cuts them into runs of items
@@ -72,11 +74,12 @@ type loop[A, B any] struct {
 	k     kernel[A, B]
 	shape shape
 	in    Chunk[A]
-	at    cursor // in: items of the chunk dealt with; out: outputs in the chunk that is being made
-	errs  int    // errors of the chunk handed on
-	base  int64  // items that came in before the chunk
-	split bool   // the chunk goes out in several
-	end   error  // upstream's, sticky
+	at    cursor     // in: items of the chunk dealt with; out: outputs in the chunk that is being made
+	errs  int        // errors of the chunk handed on
+	base  int64      // items that came in before the chunk
+	split bool       // the chunk goes out in several
+	task  *plan.Task // where the item at hand is noted, if the run is watched
+	end   error      // upstream's, sticky
 
 	holds    holding[B] // k, if it is one
 	timed    timed      // likewise
@@ -85,7 +88,7 @@ type loop[A, B any] struct {
 }
 
 func newLoop[A, B any](up upstream[A], k kernel[A, B], s shape) *loop[A, B] {
-	l := &loop[A, B]{upstream: up, k: k, shape: s}
+	l := &loop[A, B]{upstream: up, k: k, shape: s, task: up.m.Probe.Task()}
 	l.holds, _ = k.(holding[B])
 	l.timed, _ = k.(timed)
 	return l
@@ -192,8 +195,13 @@ func (l *loop[A, B]) work(ctx context.Context, into *Chunk[B], max Limit) error 
 		if l.at.in == len(in.Items) || l.at.out == room {
 			break
 		}
+		if l.task != nil { // one at a time, so that the one at hand is known
+			stop = min(stop, l.at.in+1)
+			l.task.Begin(plan.Running, placeOf(l.base+int64(l.at.in), in.locate(l.at.in, l.errs)))
+		}
 		before := l.at
 		err := l.call(ctx, in.Items[:stop], out)
+		l.task.Done()
 		if l.shape&(expands|counts) == 0 {
 			l.m.Filtered += int64(l.at.in - before.in - (l.at.out - before.out))
 		}

@@ -27,7 +27,7 @@ func MergeSorted[T any](cmp func(a, b T) int, streams ...Stream[T]) Stream[T] {
 		node.Inputs = append(node.Inputs, s.Plan())
 	}
 	return Assemble(node, func(ctx context.Context, m *plan.Meter) (_ Puller[T], err error) {
-		g := &merging[T]{m: m, cmp: cmp, sides: make([]side[T], 0, len(streams))}
+		g := &collating[T]{m: m, cmp: cmp, sides: make([]side[T], 0, len(streams))}
 		done := false
 		defer func() {
 			if !done { // also when opening one ended the goroutine
@@ -47,7 +47,7 @@ func MergeSorted[T any](cmp func(a, b T) int, streams ...Stream[T]) Stream[T] {
 	})
 }
 
-type merging[T any] struct {
+type collating[T any] struct {
 	m      *plan.Meter
 	cmp    func(a, b T) int
 	sides  []side[T]
@@ -60,7 +60,7 @@ type merging[T any] struct {
 }
 
 // Pull implements Puller.
-func (g *merging[T]) Pull(ctx context.Context, into *Chunk[T], max Limit) (err error) {
+func (g *collating[T]) Pull(ctx context.Context, into *Chunk[T], max Limit) (err error) {
 	into.Reset()
 	if g.end != nil {
 		return g.end
@@ -79,7 +79,7 @@ func (g *merging[T]) Pull(ctx context.Context, into *Chunk[T], max Limit) (err e
 }
 
 // merge makes a chunk. It pulls only as long as the chunk is empty.
-func (g *merging[T]) merge(ctx context.Context, into *Chunk[T], room int, bytes int64) (err error) {
+func (g *collating[T]) merge(ctx context.Context, into *Chunk[T], room int, bytes int64) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicIn(g.m, v)
@@ -129,7 +129,7 @@ func (g *merging[T]) merge(ctx context.Context, into *Chunk[T], room int, bytes 
 }
 
 // show makes sure that the side has an item at hand, and says whether it has one left.
-func (g *merging[T]) show(ctx context.Context, s *side[T], into *Chunk[T], room int, bytes int64) (bool, error) {
+func (g *collating[T]) show(ctx context.Context, s *side[T], into *Chunk[T], room int, bytes int64) (bool, error) {
 	for ready(s, into) == 0 {
 		if s.end == io.EOF {
 			return false, nil
@@ -145,7 +145,7 @@ func (g *merging[T]) show(ctx context.Context, s *side[T], into *Chunk[T], room 
 }
 
 // Close implements Puller. It is idempotent.
-func (g *merging[T]) Close() error {
+func (g *collating[T]) Close() error {
 	if g.closed {
 		return nil
 	}

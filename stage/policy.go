@@ -28,6 +28,9 @@ type runConfig struct {
 
 	all *meeting // the runs that this one is run with by RunAll, or nil
 	nth int
+
+	stallAfter time.Duration // 0: nobody watches the run
+	report     func(Stall)
 }
 
 type runOption func(*runConfig)

@@ -53,6 +53,7 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 	}
 	start := time.Now()
 	r.log.started(s.Plan(), r.sink.name())
+	defer cfg.detect(&r.registry, r.log, s.Plan(), r.sink.name(), &r.task)()
 	defer func() {
 		meters := r.registry.Meters()
 		if r.all != nil {
@@ -132,6 +133,7 @@ type run[T any] struct {
 	registry plan.Registry
 	stop     context.Context //nolint:containedctx // of Shutdown; it is no call's
 	epochs   *epochs         // nil: there are no checkpoints
+	task     *plan.Task      // of the sink, if the run is watched
 	opened   bool            // the store is open
 	all      *meeting        // nil: this run is alone
 	held     bool            // the last chunk was Partial
@@ -154,7 +156,10 @@ type run[T any] struct {
 }
 
 func (r *run[T]) open(ctx context.Context, s Stream[T]) (err error) {
+	r.task.Begin(plan.Opening, plan.Place{Index: -1})
+	defer r.task.Done()
 	if e := r.epochs; e != nil {
+		e.task = r.task
 		e.counted = r.counted
 		if err := e.open(ctx, s.Plan()); err != nil {
 			return err
@@ -274,6 +279,10 @@ func (r *run[T]) sort(ctx context.Context) (stop, err error) {
 		return stop, nil
 	}
 	letters := int64(len(r.out.Items))
+	if r.task != nil {
+		r.task.Begin(plan.Writing, placeOf(r.sum.Written, r.in.first()))
+		defer r.task.Done()
+	}
 	r.letterErr = ErrGoexit
 	if r.letterErr = r.letterSink().write(ctx, r.letters, &r.out); r.letterErr != nil {
 		return nil, r.letterErr
@@ -299,6 +308,10 @@ func (r *run[T]) write(ctx context.Context) error {
 		return nil
 	}
 	items := int64(len(r.in.Items))
+	if r.task != nil {
+		r.task.Begin(plan.Writing, placeOf(r.sum.Written, r.in.first()))
+		defer r.task.Done()
+	}
 	if err := r.sink.write(ctx, r.w, &r.in); err != nil {
 		return err
 	}
@@ -332,6 +345,8 @@ func (r *run[T]) closeLetters(ctx context.Context) {
 
 func (r *run[T]) closeWriter(ctx context.Context) {
 	if r.w != nil {
+		r.task.Begin(plan.Closing, plan.Place{Index: -1})
+		defer r.task.Done()
 		r.err = withClose(r.err, r.sink.close(ctx, r.w, r.err))
 	}
 }

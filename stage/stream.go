@@ -141,14 +141,21 @@ func (s Stream[T]) Open(ctx context.Context) (Puller[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.open(inner, plan.NewMeter(ctx, s.node))
-	if len(splits) == 0 {
-		return p, err
-	}
+	m := plan.NewMeter(ctx, s.node)
+	p, err := s.open(inner, m)
 	if err != nil {
-		return nil, withClose(err, splits.skip())
+		if len(splits) > 0 {
+			err = withClose(err, splits.skip())
+		}
+		return nil, err
 	}
-	return &splitPuller[T]{Puller: p, splits: splits}, nil
+	if len(splits) > 0 {
+		p = &splitPuller[T]{Puller: p, splits: splits}
+	}
+	if m.Probe != nil {
+		p = observed[T]{p, m.Probe}
+	}
+	return p, nil
 }
 
 // Plan returns the node of the stream's last operator, for the packages of this

@@ -74,7 +74,8 @@ func (n *Node) Label() string {
 // the node and may be read when the node is closed: in + expanded =
 // out + filtered + failed + merged + abandoned.
 type Meter struct {
-	Node *Node
+	Node  *Node
+	Probe *Probe // nil: nobody watches the run
 
 	In, Out             int64 // items
 	ChunksIn, ChunksOut int64
@@ -110,6 +111,9 @@ type Registry struct {
 	Checkpoint any
 	// Stop, if there is one, ends when the sources are not to be pulled any more.
 	Stop context.Context //nolint:containedctx // it is no call's
+
+	// Watch is what the stall detector looks at, or nil.
+	Watch *Watch
 
 	mu     sync.Mutex
 	meters []*Meter
@@ -162,6 +166,9 @@ func RegistryOf(ctx context.Context) *Registry {
 func NewMeter(ctx context.Context, n *Node) *Meter {
 	m := &Meter{Node: n}
 	if r, _ := ctx.Value(registryKey{}).(*Registry); r != nil {
+		if r.Watch != nil {
+			m.Probe = r.Watch.Probe(n)
+		}
 		r.mu.Lock()
 		r.meters = append(r.meters, m)
 		r.mu.Unlock()
