@@ -43,6 +43,7 @@ func flightOf(r Row) Flight {
 type job struct {
 	dir       string        // of the output and the checkpoint
 	crash     int           // rows until the process is killed; 0: it is not
+	hold      int           // rows until it waits for a signal; 0: it does not
 	workers   int           // 0: one per core
 	chunk     int           // 0: automatic
 	unordered bool          // rows may leave as they are ready
@@ -50,6 +51,11 @@ type job struct {
 	grace     time.Duration // for what is in flight when a signal comes
 
 	kill func() // nil: SIGKILL
+
+	// What a job that holds has to do with the world.
+	stop  context.Context // ends with the first signal
+	input io.Reader
+	told  io.Writer
 }
 
 // parse makes a job of the command's arguments. Only help goes to stderr.
@@ -58,6 +64,7 @@ func parse(args []string, stderr io.Writer) (*job, error) {
 	fs := flag.NewFlagSet("resume", flag.ContinueOnError)
 	fs.StringVar(&j.dir, "dir", "resume-data", "the `folder` of flights.ndjson and its checkpoint")
 	fs.IntVar(&j.crash, "crash-after", 0, "kill the process after so many `rows`; 0: do not")
+	fs.IntVar(&j.hold, "hold-after", 0, "wait for a signal after so many `rows`, to try one; 0: do not")
 	fs.IntVar(&j.workers, "workers", 0, "work in so `many` goroutines; 0: one for each processor")
 	fs.IntVar(&j.chunk, "chunk", 0, "hand so many `rows` at a time to a worker; 0: automatic")
 	fs.BoolVar(&j.unordered, "unordered", false, "write rows in the order in which they are ready")
@@ -70,7 +77,7 @@ func parse(args []string, stderr io.Writer) (*job, error) {
 	for _, n := range []struct {
 		name  string
 		value int
-	}{{"crash-after", j.crash}, {"workers", j.workers}, {"chunk", j.chunk}} {
+	}{{"crash-after", j.crash}, {"hold-after", j.hold}, {"workers", j.workers}, {"chunk", j.chunk}} {
 		if n.value < 0 {
 			return nil, fmt.Errorf("-%s is %d, want 0 or more", n.name, n.value)
 		}
@@ -98,8 +105,8 @@ func (j *job) run(stop context.Context, rows stage.Stream[Row], to stage.Sink[Fl
 		options = append(options, pool.Unordered())
 	}
 	flights := pool.Imap(p, rows, stage.Pure(flightOf), options...)
-	if j.crash > 0 {
-		to = crashing{to, j}
+	if j.crash > 0 || j.hold > 0 {
+		to = disturbed{to, j}
 	}
 	return stage.Run(context.Background(), flights, to,
 		stage.Checkpoint(checkpoint.File(filepath.Join(j.dir, "checkpoint")), j.every),

@@ -20,13 +20,13 @@ import (
 
 func main() {
 	stop, release := stage.NotifyShutdown(context.Background())
-	code := run(stop, os.Args[1:], os.Stdout, os.Stderr)
+	code := run(stop, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	release()
 	os.Exit(code)
 }
 
 // run does what the arguments say, until stop ends, and returns the exit code.
-func run(stop context.Context, args []string, stdout, stderr io.Writer) int {
+func run(stop context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	j, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -35,6 +35,7 @@ func run(stop context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "resume: %v\nRun with -h for the flags.\n", err)
 		return command.Usage
 	}
+	j.stop, j.input, j.told = stop, stdin, stderr
 	data, err := command.Data("examples/flights/data/flights-2001-01.csv.zst")
 	if err == nil {
 		err = os.MkdirAll(j.dir, 0o750)

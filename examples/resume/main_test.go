@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ const asCommand = "RESUME_AS_COMMAND"
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		stop, release := stage.NotifyShutdown(context.Background())
-		code := run(stop, os.Args[1:], os.Stdout, os.Stderr)
+		code := run(stop, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 		release()
 		os.Exit(code)
 	}
@@ -134,13 +135,14 @@ func TestArguments(t *testing.T) {
 	}{
 		{[]string{"-workers", "-1"}, 2, "-workers is -1, want 0 or more"},
 		{[]string{"-crash-after", "-1"}, 2, "-crash-after is -1"},
+		{[]string{"-hold-after", "-1"}, 2, "-hold-after is -1"},
 		{[]string{"-dir", ""}, 2, "-dir is empty"},
 		{[]string{"-every", "0s"}, 2, "-every is 0s"},
 		{[]string{"x"}, 2, "x: no files are asked for"},
 		{[]string{"-h"}, 0, "Usage: resume"},
 	} {
 		var out, errs bytes.Buffer
-		assert.Equal(t, test.code, run(t.Context(), test.args, &out, &errs))
+		assert.Equal(t, test.code, run(t.Context(), test.args, strings.NewReader(""), &out, &errs))
 		assert.Contains(t, errs.String(), test.err)
 	}
 }
