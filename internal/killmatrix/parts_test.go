@@ -128,14 +128,19 @@ func killParts(t *testing.T, kind string, unordered bool, n int) error {
 	for at := 1 + chance.IntN(step); at <= ops; at += step {
 		j := beginParts(t, kind, n)
 		j.Unordered, j.KillAt, j.Torn = unordered, at, chance.IntN(2) == 0
-		done, _ := do(t, j, 0)
+		done, _, said := doAs(t, j, how{fails: true})
 		for again := 0; !done; again++ {
 			require.Less(t, again, 20, "killed at operation %d", at)
 			j.Chunk, j.Workers, j.KillAt = 1+chance.IntN(9), 1+chance.IntN(4), 0
 			if again == 0 && chance.IntN(3) == 0 { // killed once more on the way
 				j.KillAt = 1 + chance.IntN(ops)
 			}
-			done, _ = do(t, j, 0)
+			if said == "" {
+				done, _, said = doAs(t, j, how{fails: true})
+			}
+			if said != "" { // a run that was killed says nothing
+				return fmt.Errorf("killed at operation %d, then: %s", at, said)
+			}
 		}
 		if err := checkParts(t, j, n); err != nil {
 			return fmt.Errorf("killed at operation %d: %w", at, err)
