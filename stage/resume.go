@@ -103,7 +103,8 @@ func (r *resumption) enter(n *plan.Node, tail bool, mixer *plan.Node, refused *e
 			"a checkpoint cannot tell then which records are done; keep the order, or do it behind", mixer.Label(), n.Label())
 	}
 	if n.Keeps && !tail && *refused == nil {
-		*refused = fmt.Errorf("stage: %s keeps a state, which a checkpoint cannot hold ahead of a pool or a merge: put it behind", n.Label())
+		*refused = fmt.Errorf("stage: %s keeps a state, which a checkpoint cannot hold ahead of a pool or a merge: "+
+			"put it behind", n.Label())
 	}
 	if n.Split != nil && *refused == nil {
 		*refused = fmt.Errorf("stage: %s is one of several branches, whose progress a checkpoint cannot hold", n.Label())
