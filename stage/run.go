@@ -40,8 +40,21 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 		return sum, err
 	}
 	ctx, unbound := cfg.bound(ctx)
-	defer unbound()
+	if cfg.stop == nil || cfg.all != nil {
+		defer unbound()
+		return execute(ctx, s, sink, cfg, nil)
+	}
+	return cfg.within(ctx, s.Plan(), func(seen *soFar) (Summary, error) {
+		defer unbound()
+		return execute(ctx, s, sink, cfg, seen)
+	})
+}
+
+// execute is Run behind its options. What is done so far is noted in seen, if it is
+// not nil.
+func execute[T any](ctx context.Context, s Stream[T], sink Sink[T], cfg runConfig, seen *soFar) (sum Summary, err error) {
 	r := &run[T]{
+		seen:   seen,
 		policy: cfg.policy,
 		budget: cfg.budget,
 		sink:   guardedSink[T]{sink},
@@ -82,6 +95,9 @@ func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOptio
 	if err == nil {
 		err = r.drive(ctx)
 	}
+	if err == nil && overdue(ctx) != nil { // it came too late, and perhaps nobody waits for it
+		err = context.Cause(ctx)
+	}
 	r.err = cfg.stopped(causeOf(ctx, err), r.saved)
 	return r.sum, r.err
 }
@@ -101,6 +117,8 @@ func (r *run[T]) drive(ctx context.Context) error {
 	stop(nil)
 	idle.Wait()
 	switch {
+	case err == nil && ctx.Err() != nil:
+		return context.Cause(ctx)
 	case err == nil:
 		return r.epochs.take(ctx)
 	case errors.Is(err, ErrStopped) && ctx.Err() == nil && r.epochs.whole(r.held):
@@ -138,6 +156,7 @@ type run[T any] struct {
 	all      *meeting        // nil: this run is alone
 	held     bool            // the last chunk was Partial
 	saved    bool            // a run that was stopped has its last checkpoint
+	seen     *soFar          // unless nil
 
 	p         Puller[T]
 	w         Writer[T]
@@ -208,7 +227,11 @@ func (r *run[T]) loop(ctx context.Context) error {
 		if end != nil && gaveUp(ctx, end) {
 			return end
 		}
+		if ctx.Err() != nil { // what came is not written
+			return context.Cause(ctx)
+		}
 		stop, err := r.deal(ctx)
+		r.seen.note(&r.sum)
 		switch {
 		case errors.Is(err, ErrEnough):
 			r.sum.Enough = true
@@ -242,6 +265,9 @@ func (r *run[T]) deal(ctx context.Context) (stop, err error) {
 	partial, empty := r.in.Partial, r.in.Empty()
 	if stop, err = r.sortAndWrite(ctx); err != nil || stop != nil || empty {
 		return stop, err
+	}
+	if ctx.Err() != nil { // perhaps nobody waits for it any more
+		return nil, context.Cause(ctx)
 	}
 	return nil, r.epochs.wrote(ctx, r.tokens, partial)
 }

@@ -129,7 +129,7 @@ func (m *meeting) meet(err error) error {
 func (m *meeting) outcome() error {
 	var errs []error
 	for i, r := range m.results {
-		if r.err == nil || r.err == m.failed && slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, r.err) }) {
+		if r.err == nil || errors.Is(m.failed, r.err) && slices.ContainsFunc(errs, func(err error) bool { return errors.Is(err, r.err) }) {
 			continue
 		}
 		errs = append(errs, fmt.Errorf("stage: flow %d: %w", i, r.err))

@@ -31,11 +31,19 @@ type StoppedError struct {
 	// Grace is the time for what was in flight, if it was not enough: the run was
 	// cut off then.
 	Grace time.Duration
+	// Abandoned says that Run did not wait any longer for a function, a source or a
+	// sink that does not look at its context. The summary has counters of what was
+	// written and nothing of the stages, and sinks may not be closed yet. See Shutdown.
+	Abandoned bool
 }
 
 // Error says why the run was stopped.
 func (e *StoppedError) Error() string {
-	if e.Grace > 0 {
+	switch {
+	case e.Abandoned:
+		return fmt.Sprintf("stage: %v: what was in flight took longer than %v and did not look at its context: "+
+			"it was abandoned: %v", ErrStopped, e.Grace, e.Cause)
+	case e.Grace > 0:
 		return fmt.Sprintf("stage: %v: what was in flight took longer than %v: %v", ErrStopped, e.Grace, e.Cause)
 	}
 	return fmt.Sprintf("stage: %v: %v", ErrStopped, e.Cause)
@@ -60,10 +68,13 @@ func (e *StoppedError) Unwrap() []error { return []error{ErrStopped, e.Cause} }
 // others have what was written.
 //
 // After grace (0: DefaultGrace) the run is cancelled as if its own context had
-// ended, and StoppedError.Grace says so. Run returns when its functions do: one that
-// does not look at its context holds it up, since its goroutine would outlive the
-// run otherwise and might work on what others believe closed. A program that must
-// end on time ends itself: see NotifyShutdown.
+// ended, and StoppedError.Grace says so. A function, a source or a sink that does not
+// look at its context is waited for as long as the grace was, 5 seconds at most. Then
+// Run returns and leaves it behind (StoppedError.Abandoned): the one case in which a
+// goroutine outlives its run. When that comes to its end, nothing more is written (but
+// what a sink was just writing) or saved, and the sink is closed with the error as its
+// cause; the checkpoint is the last one, whose store stays locked until then. A pool's Wait waits for it.
+// StallAfter says which one it was. A run of RunAll is not abandoned.
 //
 // Shutdown panics if stop is nil or grace is negative.
 func Shutdown(stop context.Context, grace time.Duration) RunOption {
