@@ -141,7 +141,8 @@ func (c *call[A, B]) unstash() *job[A, B] {
 }
 
 // serve hands on as much of the current part as max allows, and moves on when
-// it is through.
+// it is through. Once something is missing nothing is accounted for any more: a
+// checkpoint would take it for done, or have what goes out with it come twice.
 func (c *call[A, B]) serve(into *stage.Chunk[B], max stage.Limit) error {
 	p := c.part
 	if c.off == 0 && c.err == 0 && (max.Items <= 0 || len(p.out.Items) <= max.Items) {
@@ -162,6 +163,9 @@ func (c *call[A, B]) serve(into *stage.Chunk[B], max stage.Limit) error {
 	c.part = p.next
 	c.m.Out += int64(len(into.Items))
 	c.m.ChunksOut++
+	if p.fatal != nil || c.fatal != nil { // some of what the tokens speak of was not made
+		into.Tokens, into.Partial = into.Tokens[:0], true
+	}
 	if err := p.fatal; err != nil {
 		p.fatal = nil
 		return c.perish(err)

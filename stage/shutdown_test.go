@@ -114,6 +114,40 @@ func TestRunsThatAreStoppedWriteEachItemOnce(t *testing.T) {
 	})
 }
 
+// A Zip that is told to stop knows that the one ahead of it held items back, which a
+// stage with a state has counted.
+func TestStoppingAZipBehindAnother(t *testing.T) {
+	const n = 20
+	first := stage.Pure(func(p stage.Pair[int64, int64]) int64 { return p.First })
+	var sought []int64
+	for k := range int64(n) {
+		var store memoryStore
+		var to ledger
+		for _, at := range []int64{k, n} {
+			stop, please := context.WithCancelCause(t.Context())
+			src := numbersTo(n, 1, &sought).Tap(func(v int64) {
+				if v == at {
+					please(errPlease)
+				}
+			})
+			counted := stage.Map(stage.Enumerate(src), first)
+			inner := stage.Map(stage.Zip(counted, numbersTo(100, 1, &sought)), first)
+			outer := stage.Map(stage.Zip(inner, numbersTo(100, 1, &sought)), first)
+			_, err := stage.Run(t.Context(), outer, to.sink(crashing(0)), stage.Checkpoint(&store, 1), stage.Continue(0),
+				stage.Shutdown(stop, 0))
+			please(nil)
+			if err == nil {
+				break
+			}
+			require.ErrorIs(t, err, errPlease)
+		}
+		require.Len(t, to.published, n-1, "all but the one that fails, stopped at %d", k)
+		for i, v := range to.published {
+			require.EqualValues(t, i, v, "stopped at %d: the number that Enumerate gave", k)
+		}
+	}
+}
+
 // A source that waits is told by its context, and what it had given is written.
 func TestStoppingASourceThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

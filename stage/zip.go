@@ -168,9 +168,14 @@ func (s *side[T]) fetch(ctx context.Context, max Limit) error {
 // ahead that keep a state have counted it.
 func (s *side[T]) holds() bool { return s.at < len(s.in.Items) || s.errs < len(s.in.Errors) }
 
+// holds reports whether something is held back, here or by a stage ahead.
+func (z *zipping[A, B]) holds() bool {
+	return z.a.holds() || z.b.holds() || z.a.in.Partial || z.b.in.Partial
+}
+
 // hand counts the chunk that is handed on with err.
 func (z *zipping[A, B]) hand(into *Chunk[Pair[A, B]], err error) error {
-	into.Partial = z.a.holds() || z.b.holds() || z.a.in.Partial || z.b.in.Partial
+	into.Partial = z.holds()
 	sent(z.m, into)
 	return err
 }
@@ -183,7 +188,7 @@ func (z *zipping[A, B]) finish(into *Chunk[Pair[A, B]], end error) error {
 		into.Tokens = append(into.Tokens, z.b.in.Tokens...)
 	}
 	z.end = end
-	held := z.a.at < len(z.a.in.Items) || z.b.at < len(z.b.in.Items)
+	held := z.holds()
 	z.drop()
 	err := z.hand(into, end)
 	into.Partial = into.Partial || held && end != io.EOF
