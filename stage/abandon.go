@@ -10,9 +10,12 @@ import (
 	"github.com/penstock-go/penstock/internal/plan"
 )
 
-// patience is how much longer than the grace Shutdown waits, at most, for functions
-// that do not look at their context.
-const patience = 5 * time.Second
+// Shutdown waits as much longer as the grace for functions that do not look at their
+// context, and between these: what does look at it needs some time to unwind too.
+const (
+	leastPatience = 500 * time.Millisecond
+	mostPatience  = 5 * time.Second
+)
 
 // soFar is what a run has done so far, for whoever gives up waiting for it.
 type soFar struct{ written, failed, lettered atomic.Int64 }
@@ -74,7 +77,7 @@ func (c *runConfig) within(ctx context.Context, node *plan.Node, run func(*soFar
 		end = <-done
 		return end.result()
 	}
-	timer := time.NewTimer(min(c.grace, patience))
+	timer := time.NewTimer(min(max(c.grace, leastPatience), mostPatience))
 	defer timer.Stop()
 	select {
 	case end = <-done:

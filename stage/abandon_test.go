@@ -1,6 +1,7 @@
 package stage_test
 
 import (
+	"fmt"
 	"context"
 	"errors"
 	"runtime"
@@ -59,16 +60,23 @@ func TestShutdownKeepsItsDeadline(t *testing.T) {
 			if saves && name == "source" {
 				continue // it cannot resume
 			}
-			t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { abandons(t, name, through, saves) }) })
+			for _, g := range []struct{ grace, patience time.Duration }{
+				{2 * time.Second, 2 * time.Second}, {1, 500 * time.Millisecond}, {time.Minute, 5 * time.Second},
+			} {
+				t.Run(fmt.Sprintf("%s/%v", name, g.grace), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { abandons(t, name, through, saves, g.grace, g.patience) })
+				})
+			}
 		}
 	}
 }
 
 func abandons(
 	t *testing.T, name string, through func(stage.Stream[int64], func(int64)) stage.Stream[int64], saves bool,
+	grace, patience time.Duration,
 ) {
 	t.Helper()
-	const hour, grace = time.Hour, 2 * time.Second
+	const hour = time.Hour
 	stop, please := context.WithCancelCause(t.Context())
 	free := make(chan struct{})
 	hang := func(v int64) {
@@ -113,7 +121,7 @@ func abandons(
 	require.ErrorIs(t, err, stage.ErrStopped)
 	assert.True(t, stopped.Abandoned)
 	assert.False(t, stopped.Saved)
-	assert.Equal(t, hour+2*grace, took)
+	assert.Equal(t, hour+grace+patience, took)
 	assert.ErrorContains(t, err, "was abandoned")
 	mu.Lock()
 	before := len(got)

@@ -69,8 +69,8 @@ func (e *StoppedError) Unwrap() []error { return []error{ErrStopped, e.Cause} }
 //
 // After grace (0: DefaultGrace) the run is cancelled as if its own context had
 // ended, and StoppedError.Grace says so. A function, a source or a sink that does not
-// look at its context is waited for as long as the grace was, 5 seconds at most. Then
-// Run returns and leaves it behind (StoppedError.Abandoned): the one case in which a
+// look at its context is waited for as long as the grace was, at least half a second and
+// at most 5 seconds. Then Run returns and leaves it behind (StoppedError.Abandoned): the one case in which a
 // goroutine outlives its run. When that comes to its end, nothing more is written (but
 // what a sink was just writing) or saved, and the sink is closed with the error as its
 // cause; the checkpoint is the last one, whose store stays locked until then. A pool's Wait waits for it.
