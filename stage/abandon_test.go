@@ -1,9 +1,9 @@
 package stage_test
 
 import (
-	"fmt"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
