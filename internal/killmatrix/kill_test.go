@@ -224,6 +224,7 @@ func TestKilledAtEveryFileOperation(t *testing.T) {
 	for _, kind := range fileKinds {
 		for _, unordered := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/unordered=%t", kind, unordered), func(t *testing.T) {
+				t.Parallel()
 				chance := seeded(t)
 				j := begin(t, kind, n)
 				j.Unordered = unordered
@@ -256,7 +257,10 @@ func TestKilledAtEveryFileOperation(t *testing.T) {
 // A job into SQLite is killed at items, where its transactions are open.
 func TestKilledAtItems(t *testing.T) {
 	for _, kind := range append([]string{"sqlite"}, fileKinds...) {
-		t.Run(kind, func(t *testing.T) { killedAtItems(t, begin(t, kind, itemsJob)) })
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			killedAtItems(t, begin(t, kind, itemsJob))
+		})
 	}
 }
 
@@ -308,7 +312,10 @@ func TestRowsWithTheCheckpointElsewhere(t *testing.T) {
 // A longer job is killed at moments that nobody chose.
 func TestKilledAtAnyMoment(t *testing.T) {
 	for _, kind := range append([]string{"sqlite"}, fileKinds...) {
-		t.Run(kind, func(t *testing.T) { killedAtAnyMoment(t, begin(t, kind, longerJob())) })
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			killedAtAnyMoment(t, begin(t, kind, longerJob()))
+		})
 	}
 }
 

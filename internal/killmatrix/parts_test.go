@@ -153,6 +153,7 @@ func TestPartsKilledAtEveryFileOperation(t *testing.T) {
 	for _, kind := range partKinds {
 		for _, unordered := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/unordered=%t", kind, unordered), func(t *testing.T) {
+				t.Parallel()
 				require.NoError(t, killParts(t, kind, unordered, 40))
 			})
 		}

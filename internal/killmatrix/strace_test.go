@@ -38,6 +38,7 @@ func TestKilledAtEverySystemCall(t *testing.T) {
 	const n = 26
 	for _, kind := range []string{"whole", "append", "append-gzip", "sqlite"} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			chance := seeded(t)
 			step, enough := 1, 10
 			if !long() {
