@@ -220,6 +220,7 @@ func (j job) rows(t *testing.T) (all []transfer) {
 // A small job is killed at each of its file operations, before it or in the middle
 // of a write, and goes on with another chunk size and other workers.
 func TestKilledAtEveryFileOperation(t *testing.T) {
+	t.Parallel()
 	const n = 40
 	for _, kind := range fileKinds {
 		for _, unordered := range []bool{false, true} {
@@ -256,6 +257,7 @@ func TestKilledAtEveryFileOperation(t *testing.T) {
 
 // A job into SQLite is killed at items, where its transactions are open.
 func TestKilledAtItems(t *testing.T) {
+	t.Parallel()
 	for _, kind := range append([]string{"sqlite"}, fileKinds...) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
@@ -311,6 +313,7 @@ func TestRowsWithTheCheckpointElsewhere(t *testing.T) {
 
 // A longer job is killed at moments that nobody chose.
 func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	for _, kind := range append([]string{"sqlite"}, fileKinds...) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()

@@ -150,6 +150,7 @@ func killParts(t *testing.T, kind string, unordered bool, n int) error {
 }
 
 func TestPartsKilledAtEveryFileOperation(t *testing.T) {
+	t.Parallel()
 	for _, kind := range partKinds {
 		for _, unordered := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/unordered=%t", kind, unordered), func(t *testing.T) {

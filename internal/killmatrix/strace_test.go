@@ -35,6 +35,7 @@ func tracer(t *testing.T, args ...string) []string {
 // by each number, and which it is depends on the scheduler: the end is where some runs
 // in a row were not killed.
 func TestKilledAtEverySystemCall(t *testing.T) {
+	t.Parallel()
 	const n = 26
 	for _, kind := range []string{"whole", "append", "append-gzip", "sqlite"} {
 		t.Run(kind, func(t *testing.T) {
