@@ -10,9 +10,9 @@ import (
 var (
 	byLoop      = impl{name: "sequential", kind: plainLoop, run: sequential}
 	byIndex     = impl{name: "atomic-index", kind: ideal, run: atomicIndex}
-	byRill      = impl{name: "rill", slice: true, run: rillMap, note: rillNote}
+	byRill      = impl{name: rillName, slice: true, run: rillMap, note: rillNote}
 	byConc      = impl{name: "conc", run: concStream, note: "no errors: callbacks carry them"}
-	byGoStreams = impl{name: "go-streams", run: goStreamsMap, note: "no errors; keeps the order with one worker only"}
+	byGoStreams = impl{name: goStreamsName, run: goStreamsMap, note: "no errors; keeps the order with one worker only"}
 	byPond      = impl{name: "pond", run: pondGroup, note: "no bound: all tasks and results in memory, results at the end"}
 	byMap       = impl{name: "errgroup", run: errgroupMap, note: byHandNote}
 	byRing      = impl{name: "errgroup-ring", run: errgroupRing, note: byHandNote}
@@ -93,8 +93,8 @@ func engine() []benchCase {
 			impls: []impl{
 				{name: "sequential", kind: plainLoop, run: sequentialChain},
 				penstockChain,
-				{name: "rill", slice: true, run: rillChain, note: rillNote},
-				{name: "go-streams", run: goStreamsChain, note: "no errors"},
+				{name: rillName, slice: true, run: rillChain, note: rillNote},
+				{name: goStreamsName, run: goStreamsChain, note: "no errors"},
 				{name: "errgroup", run: errgroupChain, note: byHandNote},
 			},
 			bounds: []bound{nsPerItem(25)},
@@ -144,7 +144,7 @@ func ofTwiceLoop(limit float64) bound {
 
 func vsRill(limit float64) bound {
 	return bound{what: "time / rill's", limit: limit, figure: func(rs results) float64 {
-		return rs.ns(ourName) / rs.ns("rill")
+		return rs.ns(ourName) / rs.ns(rillName)
 	}}
 }
 

@@ -40,6 +40,7 @@ const inputArg = "{in}"
 const (
 	mostMB        = 96
 	mostParquetMB = 192
+	mostSortMB    = 128
 )
 
 // The group-by of the others.
@@ -118,6 +119,10 @@ func fileCases(tools fileTools) []fileCase {
 			name: "csv-to-sqlite", input: "small.csv", out: ".db", look: "look sqlite", most: mostMB, once: true,
 			own:   []string{tools.flights, "-out", "{out}", "-workers", "2", inputArg},
 			rival: []rival{byHand("by hand", "csv-to-sqlite by hand", 1)},
+		},
+		{
+			name: "sort", input: "numbers.txt", out: ".txt", most: mostSortMB, once: true,
+			rival: []rival{shell(1.5, "sort", "sort", `LC_ALL=C sort -S 64M --parallel=2 -T . -o '{out}' '{in}'`)},
 		},
 	}
 }

@@ -59,11 +59,12 @@ func openFiles(ctx context.Context, quick bool) (tools fileTools, err error) {
 	} else {
 		tools.duck = duck
 	}
-	rows, times, json, small := "0", "30", "1000000", "6"
+	rows, times, json, small, numbers := "0", "30", "1000000", "6", "10000000"
 	if quick {
-		rows, times, json, small = "2000", "3", "3000", "1"
+		rows, times, json, small, numbers = "2000", "3", "3000", "1", "50000"
 	}
-	cmd := exec.CommandContext(ctx, tools.job, "generate", tools.dir, flights, rows, times, json, small) //nolint:gosec // our own program
+	args := []string{"generate", tools.dir, flights, rows, times, json, small, numbers}
+	cmd := exec.CommandContext(ctx, tools.job, args...) //nolint:gosec // our own program
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return tools, fmt.Errorf("the inputs: %w: %s", err, said)
 	}

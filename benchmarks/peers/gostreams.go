@@ -36,14 +36,8 @@ func goStreamsRun(j job, failure *firstError, flows ...streams.Flow) (tally, err
 
 // goStreamsTake runs flows and gives what they make to take.
 func goStreamsTake[T any](j job, failure *firstError, take func(*tally, T), flows ...streams.Flow) (tally, error) {
-	in, out := make(chan any, j.buffer), make(chan any, j.buffer)
-	go func() {
-		defer close(in)
-		for x := range j.items() {
-			in <- x
-		}
-	}()
-	last := extension.NewChanSource(in).Via(flows[0])
+	out := make(chan any, j.buffer)
+	last := goStreamsSource(j).Via(flows[0])
 	for _, f := range flows[1:] {
 		last = last.Via(f)
 	}
@@ -57,18 +51,34 @@ func goStreamsTake[T any](j job, failure *firstError, take func(*tally, T), flow
 	return t, failure.err
 }
 
+// goStreamsSource is a source of the job's items.
+func goStreamsSource(j job) streams.Source {
+	in := make(chan any, j.buffer)
+	go func() {
+		defer close(in)
+		for x := range j.items() {
+			in <- x
+		}
+	}()
+	return extension.NewChanSource(in)
+}
+
 // firstError remembers an error on behalf of functions that cannot return one.
 type firstError struct {
 	once sync.Once
 	err  error
 }
 
+func (e *firstError) note(err error) {
+	if err != nil {
+		e.once.Do(func() { e.err = err })
+	}
+}
+
 func (e *firstError) mapper(ctx context.Context, f fn) func(int) int {
 	return func(x int) int {
 		v, err := f(ctx, x)
-		if err != nil {
-			e.once.Do(func() { e.err = err })
-		}
+		e.note(err)
 		return v
 	}
 }

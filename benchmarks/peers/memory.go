@@ -49,7 +49,7 @@ func memory() []benchCase {
 			job: job{n: n, workers: 2, ordered: true, inFlight: 8, delivered: pause},
 			impls: []impl{
 				penstockBy(penstockBlocks),
-				{name: "rill", run: rillBlocks, note: rillNote + "; no budget to set: holds what its workers have"},
+				{name: rillName, run: rillBlocks, note: rillNote + "; no budget to set: holds what its workers have"},
 				{name: "conc", run: concBlocks, note: "no budget to set: holds what its workers have and their queue"},
 			},
 			probes: []probe{probeLiveHeap, probePeakHeap},

@@ -17,7 +17,9 @@ import (
 // that rill or go-streams has, with functions that do nothing, beside theirs.
 func operators() []benchCase {
 	j := job{n: 200_000, fn: noop, workers: 1, ordered: true, buffer: peerBuffer}
-	return slices.Concat(sequentialOperators(j))
+	anyOrder := j
+	anyOrder.ordered = false
+	return append(slices.Concat(sequentialOperators(j), sequentialOthers(anyOrder), concurrentOperators(anyOrder)), keyedOperator())
 }
 
 // Bounds of the suite: of the best peer's time per item.
@@ -28,6 +30,10 @@ const (
 
 // noErrors is go-streams' note.
 const noErrors = "no errors"
+
+func rillBy(run runner) impl { return impl{name: rillName, slice: true, note: rillNote, run: run} }
+
+func goStreamsBy(run runner) impl { return impl{name: goStreamsName, note: noErrors, run: run} }
 
 // oursThrough measures one of our operators that makes ints of ints.
 func oursThrough(op func(ctx context.Context, j job, in stage.Stream[int]) stage.Stream[int]) impl {
@@ -52,7 +58,7 @@ func oursEach[T any](op func(ctx context.Context, j job, in stage.Stream[int]) s
 }
 
 func rillEach[T any](op func(ctx context.Context, j job, in <-chan rill.Try[int]) <-chan rill.Try[T], take func(*tally, T)) impl {
-	return impl{name: "rill", slice: true, note: rillNote, run: func(ctx context.Context, j job) (tally, error) {
+	return rillBy(func(ctx context.Context, j job) (tally, error) {
 		t := j.tally()
 		for v, err := range rill.ToSeq2(op(ctx, j, rillSource(j))) {
 			if err != nil {
@@ -61,14 +67,14 @@ func rillEach[T any](op func(ctx context.Context, j job, in <-chan rill.Try[int]
 			take(&t, v)
 		}
 		return t, nil
-	}}
+	})
 }
 
 func goStreamsEach[T any](op func(ctx context.Context, j job, failed *firstError) []streams.Flow, take func(*tally, T)) impl {
-	return impl{name: "go-streams", note: noErrors, run: func(ctx context.Context, j job) (tally, error) {
+	return goStreamsBy(func(ctx context.Context, j job) (tally, error) {
 		var failed firstError
 		return goStreamsTake(j, &failed, take, op(ctx, j, &failed)...)
-	}}
+	})
 }
 
 func takeInt(t *tally, v int) { t.add(v) }

@@ -9,8 +9,12 @@ import (
 	"github.com/penstock-go/penstock/stage"
 )
 
-// ourName is the name of the rows that the bounds are for.
-const ourName = "penstock"
+// ourName is the name of the rows that the bounds are for; the others are libraries.
+const (
+	ourName       = "penstock"
+	rillName      = "rill"
+	goStreamsName = "go-streams"
+)
 
 // Ours.
 var (

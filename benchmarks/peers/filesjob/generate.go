@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -22,10 +23,10 @@ const frameBytes = 4 << 20
 
 // generate writes the inputs of the suite into the folder that is the output. Its
 // arguments are the file of flights; how many rows of it are taken (0: all); how
-// often they are repeated; how many rows of NDJSON there are; and how often the
-// rows are repeated in the file for SQLite.
+// often they are repeated; how many rows of NDJSON there are; how often the rows are
+// repeated in the file for SQLite; and how many lines there are to sort.
 func generate(ctx context.Context, t task) error {
-	var n [4]int
+	var n [5]int
 	for i := range n {
 		var err error
 		if n[i], err = strconv.Atoi(t.in[i+1]); err != nil {
@@ -59,6 +60,7 @@ func generate(ctx context.Context, t task) error {
 		"frames.csv.zst":  func(w io.Writer) error { return manyFrames(w, plain) },
 		"flights.csv.gz":  func(w io.Writer) error { return gzipped(w, plain) },
 		"flights.ndjson":  func(w io.Writer) error { return ndjson(w, rows, n[2]) },
+		"numbers.txt":     func(w io.Writer) error { return numbers(w, n[4]) },
 	} {
 		if err := writeFile(filepath.Join(t.out, name), write); err != nil {
 			return err
@@ -100,6 +102,19 @@ func ndjson(w io.Writer, rows [][]byte, most int) error {
 		_, err := fmt.Fprintf(w, `{"date":"%s","delay":%s,"distance":%s,"origin":"%s","destination":"%s"}`+"\n",
 			f[0], f[1], f[2], f[3], f[4])
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// numbers writes lines of numbers of up to 19 digits in no order, the same each time.
+func numbers(w io.Writer, n int) error {
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
+	var line []byte
+	for range n {
+		line = append(strconv.AppendInt(line[:0], random.Int64(), 10), '\n')
+		if _, err := w.Write(line); err != nil {
 			return err
 		}
 	}

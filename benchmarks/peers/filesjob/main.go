@@ -32,6 +32,7 @@ var tasks = map[string]func(context.Context, task) error{
 	"ndjson/filter":  ndjsonFilter,
 	"ndjson/struct":  ndjsonStruct,
 	"csv-to-parquet": csvToParquet,
+	"sort":           sortLines,
 
 	"csv/struct by hand":    csvStructByHand,
 	"csv-to-sqlite by hand": csvToSQLiteByHand,
