@@ -36,14 +36,14 @@ func concurrentOperators(j job) []benchCase {
 				}
 				return stage.Merge(parts[:]...)
 			}),
-			rillEach(func(_ context.Context, j job, _ <-chan rill.Try[int]) <-chan rill.Try[int] {
+			rillBy(func(_ context.Context, j job) (tally, error) {
 				var parts [branches]<-chan rill.Try[int]
 				for i := range parts {
 					from, to := j.n*i/branches, j.n*(i+1)/branches
 					parts[i] = rill.FromSlice(j.slice[from:to], nil)
 				}
-				return rill.Merge(parts[:]...)
-			}, takeInt),
+				return rillConsume(j, rill.Merge(parts[:]...))
+			}),
 			goStreamsBy(goStreamsMerge)),
 		of("Tee",
 			oursSplit(func(in stage.Stream[int]) []stage.Stream[int] { return stage.Tee(in, branches) }, alike),
