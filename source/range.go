@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/penstock-go/penstock/stage"
 )
@@ -25,12 +26,12 @@ func (p *rangePuller) left() uint64 { return uint64(p.to) - uint64(p.next) }
 func (p *rangePuller) Pull(_ context.Context, into *stage.Chunk[int], max stage.Limit) error {
 	into.Reset()
 	first := int64(uint64(p.next) - uint64(p.from))
-	items := into.Items
-	for n := min(uint64(max.Room()), p.left()); n > 0; n-- {
-		items = append(items, p.next)
-		p.next++
+	n := int(min(uint64(max.Room()), p.left()))
+	into.Items = slices.Grow(into.Items, n)[:n]
+	for i := range into.Items {
+		into.Items[i] = p.next + i
 	}
-	into.Items = items
+	p.next += n
 	number(into, first)
 	if p.next == p.to {
 		return io.EOF

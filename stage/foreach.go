@@ -42,11 +42,12 @@ func (s Stream[T]) each(ctx context.Context, terminal string, fn func(context.Co
 				err = panicked(v)
 			}
 		}()
-		for i = range items {
+		for k := range items {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if err := fn(ctx, items[i]); err != nil {
+			i = k
+			if err := fn(ctx, items[k]); err != nil {
 				return err
 			}
 		}
