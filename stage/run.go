@@ -78,6 +78,9 @@ func execute[T any](ctx context.Context, s Stream[T], sink Sink[T], cfg runConfi
 				r.sum.Read += st.Out + st.Failed
 			}
 		}
+		if r.sum.Guarantee != "" {
+			r.sum.Guarantee = r.epochs.guarantee() // the sink may know better by now
+		}
 		r.sum.Elapsed = time.Since(start)
 		r.log.ended(&r.sum, r.err)
 		sum, err = r.sum, r.err
