@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/penstock-go/penstock/internal/fsys"
 	"github.com/penstock-go/penstock/stage"
 )
 
 var (
 	errNoWriter = errors.New("neither a writer nor an error was returned")
-	errNoAmend  = errors.New("in a run with a checkpoint the sink that it is written by must pass on stage.Amender")
+	errNoAmend  = errors.New("sink: Route: in a run with a checkpoint, a sink that writes to it must pass on stage.Amender")
 )
 
 // group are the writers that a sink hands items on to, in the order in which they
@@ -63,6 +64,14 @@ type memberState struct {
 	State   json.RawMessage `json:"state,omitempty"`
 }
 
+// newGroup makes a group for a sink that is opened with ctx.
+func newGroup[T any](ctx context.Context, verb string) group[T] {
+	if !fsys.HasClaims(ctx) {
+		ctx = fsys.WithClaims(ctx, &fsys.Claims{})
+	}
+	return group[T]{verb: verb, ctx: ctx, tracked: stage.Checkpointed(ctx)}
+}
+
 // restored is the state that a group goes on from.
 func restored(verb string, restore json.RawMessage) (groupState, error) {
 	var s groupState
@@ -90,6 +99,19 @@ func (g *group[T]) recovered(m *member[T], err *error) {
 	if v := recover(); v != nil {
 		*err = g.failure(m, panicked(v))
 	}
+}
+
+// opening opens what is to be open from the start, with do. If that fails, or ends its
+// goroutine, what is open already is closed.
+func (g *group[T]) opening(do func() error) (err error) {
+	err = stage.ErrGoexit // until it is known better
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.close(context.WithoutCancel(g.ctx), 0, err))
+		}
+	}()
+	err = do()
+	return err
 }
 
 // open opens a member's sink, with the state that it had if it goes on.
@@ -163,7 +185,7 @@ func (g *group[T]) begin(ctx context.Context, fresh []*member[T]) error {
 		return nil
 	}
 	if g.amend == nil {
-		return fmt.Errorf("sink: %s: %w", g.verb, errNoAmend)
+		return errNoAmend
 	}
 	err := g.amend(ctx, func(epoch uint64) (json.RawMessage, error) {
 		for _, m := range fresh {
@@ -195,6 +217,16 @@ func (g *group[T]) write(ctx context.Context, m *member[T], c *stage.Chunk[T]) (
 		return nil
 	}
 	return g.failure(m, err)
+}
+
+// sated reports whether no member wants more.
+func (g *group[T]) sated() bool {
+	for _, m := range g.members {
+		if !m.enough {
+			return false
+		}
+	}
+	return true
 }
 
 // Prepare implements stage.Committer. Members that were not written to since the last

@@ -97,10 +97,7 @@ type routePlan[T any] struct {
 }
 
 func (p routePlan[T]) writer(ctx context.Context) *routeWriter[T] {
-	return &routeWriter[T]{
-		group: group[T]{verb: "Route", ctx: ctx, tracked: stage.Checkpointed(ctx)},
-		plan:  p, routes: map[string]*route[T]{},
-	}
+	return &routeWriter[T]{group: newGroup[T](ctx, "Route"), plan: p, routes: map[string]*route[T]{}}
 }
 
 // reopen goes on with a run.
@@ -112,15 +109,20 @@ func (p routePlan[T]) reopen(ctx context.Context, restore json.RawMessage) (stag
 	w := p.writer(ctx)
 	w.tracked = true
 	w.items, w.savedItems = state.Items, state.Items
-	for _, s := range state.Members {
-		r := w.add(s.Route)
-		err := w.make(&r.member)
-		if err == nil {
-			err = w.reopen(&r.member, s)
+	err = w.opening(func() error {
+		for _, s := range state.Members {
+			r := w.add(s.Route)
+			if err := w.make(&r.member); err != nil {
+				return err
+			}
+			if err := w.reopen(&r.member, s); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return nil, errors.Join(err, w.close(context.WithoutCancel(ctx), 0, err))
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return w, nil
 }
@@ -168,7 +170,7 @@ func (w *routeWriter[T]) Write(ctx context.Context, c *stage.Chunk[T]) error {
 	if w.failed == nil {
 		w.failed = w.write(ctx, c)
 	}
-	if w.failed == nil && w.sated() {
+	if w.failed == nil && len(w.members) == w.plan.maxRoutes && w.sated() {
 		return stage.ErrEnough
 	}
 	return w.failed
@@ -284,17 +286,4 @@ func (w *routeWriter[T]) deal(ctx context.Context, c *stage.Chunk[T]) error {
 		}
 	}
 	return nil
-}
-
-// sated reports whether no item of any route is wanted.
-func (w *routeWriter[T]) sated() bool {
-	if len(w.members) < w.plan.maxRoutes {
-		return false
-	}
-	for _, m := range w.members {
-		if !m.enough {
-			return false
-		}
-	}
-	return true
 }
