@@ -250,6 +250,9 @@ func (w *fileWriter) prepare(epoch uint64, format stage.Format, items int64) (js
 
 // restoreFile opens the output of a run that goes on.
 func restoreFile(ctx context.Context, path string, o *fileOptions, restore json.RawMessage) (w *fileWriter, items int64, err error) {
+	if err := claim(ctx, path, o); err != nil {
+		return nil, 0, err
+	}
 	if o.maxBytes > 0 {
 		return restoreSplit(ctx, path, o, restore)
 	}

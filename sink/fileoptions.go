@@ -120,6 +120,9 @@ func partsOf(base string) partNames {
 // name is the name of the file with a number.
 func (p partNames) name(n int) string { return fmt.Sprintf("%s-%05d%s", p.stem, n, p.ext) }
 
+// pattern stands for all of them.
+func (p partNames) pattern() string { return p.stem + "-*" + p.ext }
+
 // has tells whether a file's name is one of these.
 func (p partNames) has(name string) bool {
 	number, ok := strings.CutPrefix(name, p.stem+"-")

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path/filepath"
 
 	"github.com/penstock-go/penstock/internal/atomicfile"
 	"github.com/penstock-go/penstock/internal/codec"
+	"github.com/penstock-go/penstock/internal/fsys"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -67,6 +69,9 @@ type fileWriter struct {
 }
 
 func openFileWriter(ctx context.Context, path string, o *fileOptions) (*fileWriter, error) {
+	if err := claim(ctx, path, o); err != nil {
+		return nil, err
+	}
 	switch {
 	case o.maxBytes > 0 && stage.Checkpointed(ctx):
 		d, err := createSplit(ctx, path, o)
@@ -88,6 +93,18 @@ func openFileWriter(ctx context.Context, path string, o *fileOptions) (*fileWrit
 		return nil, err
 	}
 	return newFileWriter(path, o, f), nil
+}
+
+// claim makes sure that no other sink of the run writes to the path's files.
+func claim(ctx context.Context, path string, o *fileOptions) error {
+	switch {
+	case path == stdout:
+		return nil
+	case o.maxBytes > 0:
+		dir, names := splitPath(path)
+		path = filepath.Join(dir, names.pattern())
+	}
+	return fsys.Claim(ctx, path)
 }
 
 func newFileWriter(path string, o *fileOptions, f files) *fileWriter {

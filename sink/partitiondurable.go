@@ -33,7 +33,7 @@ func (p partitionPlan[T]) openDurable(ctx context.Context, w *partitionWriter[T]
 
 // reopen goes on with a run.
 func (p partitionPlan[T]) reopen(ctx context.Context, restore json.RawMessage) (stage.Writer[T], error) {
-	w, err := p.writer()
+	w, err := p.writer(ctx)
 	var set *partSet
 	var state partsState
 	if err == nil {

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/penstock-go/penstock/internal/atomicfile"
 	"github.com/penstock-go/penstock/internal/codec"
 	"github.com/penstock-go/penstock/internal/encode"
+	"github.com/penstock-go/penstock/internal/fsys"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -117,14 +119,17 @@ type partitionPlan[T any] struct {
 }
 
 // writer is a writer that has no files yet.
-func (p partitionPlan[T]) writer() (w *partitionWriter[T], err error) {
+func (p partitionPlan[T]) writer(ctx context.Context) (w *partitionWriter[T], err error) {
+	if err := fsys.Claim(ctx, filepath.Join(p.root, "**", p.names.pattern())); err != nil {
+		return nil, err
+	}
 	w = &partitionWriter[T]{partitionPlan: p, format: encode.FormatOf(p.enc), partitions: map[string]*partition{}}
 	w.packer, err = codec.NewPacker(p.name, p.codec)
 	return w, err
 }
 
 func (p partitionPlan[T]) open(ctx context.Context) (stage.Writer[T], error) {
-	w, err := p.writer()
+	w, err := p.writer(ctx)
 	if err == nil && stage.Checkpointed(ctx) {
 		return p.openDurable(ctx, w)
 	}

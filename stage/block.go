@@ -1,5 +1,7 @@
 package stage
 
+import "sync/atomic"
+
 // Block is a run of encoded items: what pool.Encode makes of a chunk, and what
 // sinks of bytes write.
 type Block struct {
@@ -20,6 +22,23 @@ func (b *Block) Release() {
 		b.Free(b.Bytes)
 	}
 	*b = Block{}
+}
+
+// Share returns the block for so many holders, each of which has a copy of it: the
+// memory is given back when all of them have released theirs. A block is shared, or
+// copied for a second holder, before anybody releases it.
+func (b Block) Share(holders int) Block {
+	if b.Free == nil || holders < 2 {
+		return b
+	}
+	free, left := b.Free, &atomic.Int64{}
+	left.Store(int64(holders))
+	b.Free = func(bytes []byte) {
+		if left.Add(-1) == 0 {
+			free(bytes)
+		}
+	}
+	return b
 }
 
 // Format is implemented by encoders whose files are more than their records, or

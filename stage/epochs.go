@@ -87,6 +87,26 @@ type Transactor interface {
 	CommitWith(ctx context.Context, state checkpoint.State) error
 }
 
+// Amender is implemented by Committers that begin parts of their output after the
+// first checkpoint, as sink.Route does. Run has a Committer prepare before its first
+// write, so that what is written until the next checkpoint can be taken back; with
+// save such a writer does so for what it begins later.
+type Amender interface {
+	// AmendWith is called after Open and before the first Write. save may be called
+	// within Write: it calls prepare with the number of a checkpoint that is the last
+	// one with the state that prepare returns in place of the writer's, and saves that.
+	// The writer then commits what it has prepared.
+	AmendWith(save func(ctx context.Context, prepare func(epoch uint64) (json.RawMessage, error)) error)
+}
+
+// Guaranteed is implemented by Committers that do not always write exactly once, as
+// those that hand items on to other writers.
+type Guaranteed interface {
+	// Guarantee is ExactlyOnce, or AtLeastOnce if some of what was taken is written so.
+	// Run asks after Open and when all is closed.
+	Guarantee() string
+}
+
 // The guarantees of Summary.Guarantee.
 const (
 	ExactlyOnce = "exactly once"
@@ -169,7 +189,9 @@ func (e *epochs) begin(node *plan.Node, saved checkpoint.State, found bool) (err
 	if e.res, err = newResumption(node, &saved); err != nil {
 		return err
 	}
-	e.state.Epoch, e.before, e.resumed = saved.Epoch, saved, true
+	e.before, e.resumed = saved, true
+	saved.Pipeline, saved.Run, saved.Topology, saved.Notice = now.Pipeline, now.Run, now.Topology, ""
+	e.state = saved
 	return nil
 }
 
@@ -222,6 +244,9 @@ func (e *epochs) join(ctx context.Context, sink, letters any) error {
 			e.tx, e.sink = tx, nil
 		}
 	}
+	if err := e.amendable(sink, letters); err != nil {
+		return err
+	}
 	e.last = time.Now()
 	if e.resumed {
 		return e.commit(ctx, e.state.Epoch)
@@ -231,10 +256,65 @@ func (e *epochs) join(ctx context.Context, sink, letters any) error {
 
 // guarantee is what the run promises of its sink.
 func (e *epochs) guarantee() string {
+	if g, ok := e.sink.(Guaranteed); ok {
+		return g.Guarantee()
+	}
 	if e.tx != nil || e.sink != nil {
 		return ExactlyOnce
 	}
 	return AtLeastOnce
+}
+
+var errAmends = errors.New("the checkpoint is in the transaction of the sink's data, and the dead letters' sink " +
+	"begins parts of its output between two of them")
+
+// amendable tells the writers that are Amenders how to amend the newest state.
+func (e *epochs) amendable(sink, letters any) error {
+	if a, ok := sink.(Amender); ok && e.sink != nil {
+		a.AmendWith(func(ctx context.Context, prepare func(uint64) (json.RawMessage, error)) error {
+			return e.amend(ctx, prepare, func(s *checkpoint.State, state json.RawMessage) { s.Sink = state })
+		})
+	}
+	a, ok := letters.(Amender)
+	switch {
+	case !ok:
+		return nil
+	case e.tx != nil:
+		return fmt.Errorf("stage: %w", errAmends)
+	}
+	a.AmendWith(func(ctx context.Context, prepare func(uint64) (json.RawMessage, error)) error {
+		return e.amend(ctx, prepare, setLetters)
+	})
+	return nil
+}
+
+// amend saves the newest state once more with another one of a writer. It runs within
+// a write, which holds the lock; what was written since is not spoken of.
+func (e *epochs) amend(
+	ctx context.Context, prepare func(epoch uint64) (json.RawMessage, error), set func(*checkpoint.State, json.RawMessage),
+) error {
+	next := e.state
+	next.Epoch++
+	next.Saved = time.Now().UTC()
+	state, err := prepare(next.Epoch)
+	if err != nil {
+		return err
+	}
+	set(&next, state)
+	if err := e.store.Save(ctx, next); err != nil {
+		return fmt.Errorf("stage: checkpoint %d: %w", next.Epoch, err)
+	}
+	e.state = next
+	return nil
+}
+
+// setLetters sets the state of the dead letters' sink.
+func setLetters(s *checkpoint.State, state json.RawMessage) {
+	s.Operators = maps.Clone(s.Operators)
+	if s.Operators == nil {
+		s.Operators = map[string]json.RawMessage{}
+	}
+	s.Operators[lettersKey] = state
 }
 
 // wrote notes that a chunk was written, and takes a checkpoint if it is time for
@@ -323,11 +403,7 @@ func (e *epochs) save(ctx context.Context, epoch uint64) (err error) {
 		if err != nil {
 			return fmt.Errorf("dead letters: %w", err)
 		}
-		next.Operators = maps.Clone(next.Operators)
-		if next.Operators == nil {
-			next.Operators = map[string]json.RawMessage{}
-		}
-		next.Operators[lettersKey] = state
+		setLetters(&next, state)
 	}
 	if e.tx != nil {
 		err = e.tx.CommitWith(ctx, next)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/penstock-go/penstock/internal/fsys"
 	"github.com/penstock-go/penstock/internal/plan"
 )
 
@@ -77,6 +78,9 @@ func execute[T any](ctx context.Context, s Stream[T], sink Sink[T], cfg runConfi
 			if st.source {
 				r.sum.Read += st.Out + st.Failed
 			}
+		}
+		if r.sum.Guarantee != "" {
+			r.sum.Guarantee = r.epochs.guarantee() // the sink may know better by now
 		}
 		r.sum.Elapsed = time.Since(start)
 		r.log.ended(&r.sum, r.err)
@@ -191,9 +195,13 @@ func (r *run[T]) open(ctx context.Context, s Stream[T]) (err error) {
 	if r.p, err = s.Open(plan.WithRegistry(ctx, &r.registry)); err != nil {
 		return err
 	}
-	sinks := ctx
+	claims := &fsys.Claims{}
+	if r.all != nil {
+		claims = &r.all.claims
+	}
+	sinks := fsys.WithClaims(ctx, claims)
 	if r.epochs != nil {
-		sinks = plan.WithCheckpoint(ctx)
+		sinks = plan.WithCheckpoint(sinks)
 	}
 	if r.w, err = r.sink.open(sinks, r.epochs.restore(false)); err != nil {
 		return err

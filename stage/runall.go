@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/penstock-go/penstock/internal/fsys"
 	"github.com/penstock-go/penstock/internal/plan"
 )
 
@@ -92,6 +93,7 @@ type flowResult struct {
 // meeting is where the runs of RunAll wait for each other before they close sinks.
 type meeting struct {
 	shared  plan.Registry // of what branches share
+	claims  fsys.Claims   // of all sinks
 	cancel  context.CancelCauseFunc
 	over    chan struct{}
 	results []flowResult

@@ -16,7 +16,8 @@ package stage
 //
 // Each branch has all failed items, so that each run deals with them, and each ends
 // with in's failure. The items are shared, not copied: functions must not change what
-// they point to. Their blocks are not used again.
+// they point to. A block of pool.Encode is used again when all branches have released
+// it; other memory that items are views of is not.
 //
 // Tee keeps no state; a run with a checkpoint refuses it by name. Tee panics if n is
 // less than 1 or an option is nil.
@@ -29,14 +30,22 @@ type teeing[T any] struct{}
 
 // deal implements dealer: a copy to each but the last one, which gets the original.
 func (teeing[T]) deal(c *Chunk[T], out []*dealt[T], _ int64) {
-	last := len(out) - 1
-	for last >= 0 && out[last] == nil {
-		last--
+	last, open := 0, 0
+	for i, d := range out {
+		if d != nil {
+			last = i
+			open++
+		}
 	}
-	if last < 0 {
+	if open == 0 {
 		return
 	}
 	c.Block = nil // it is shared
+	if c, ok := any(c).(*Chunk[Block]); ok {
+		for i := range c.Items {
+			c.Items[i] = c.Items[i].Share(open)
+		}
+	}
 	for _, d := range out[:last] {
 		if d == nil {
 			continue

@@ -12,6 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/penstock-go/penstock/internal/atomicfile"
+	"github.com/penstock-go/penstock/internal/fsys"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -61,6 +62,9 @@ func (s *sink[T]) String() string { return "parquet.Sink(" + s.path + ")" }
 
 // Open implements stage.Sink.
 func (s *sink[T]) Open(ctx context.Context, restore json.RawMessage) (stage.Writer[T], error) {
+	if err := fsys.Claim(ctx, s.path); err != nil {
+		return nil, fmt.Errorf("sink: %s: %w", s.path, err)
+	}
 	if len(restore) > 0 || stage.Checkpointed(ctx) {
 		d, err := s.openDurable(ctx, restore)
 		if err != nil {
