@@ -72,7 +72,7 @@ type placeSink struct {
 }
 
 type placeState struct {
-	Name  string `json:"name"`
+	Name  []byte `json:"name"`
 	Items int    `json:"items"`
 	Epoch uint64 `json:"epoch"`
 }
@@ -92,7 +92,7 @@ func (s *placeSink) Open(_ context.Context, restore json.RawMessage) (stage.Writ
 	if err := json.Unmarshal(restore, &state); err != nil {
 		return nil, err
 	}
-	if state.Name != s.name || state.Items > len(p.items) {
+	if string(state.Name) != s.name || state.Items > len(p.items) {
 		return nil, fmt.Errorf("%s has %d items, the state is %+v", s.name, len(p.items), state)
 	}
 	pw.items, pw.epoch = state.Items, state.Epoch
@@ -120,7 +120,7 @@ func (w *placeWriter) Prepare(_ context.Context, epoch uint64) (json.RawMessage,
 		return nil, err
 	}
 	w.items, w.epoch = len(w.place.items), epoch
-	return json.Marshal(placeState{w.name, w.items, epoch})
+	return json.Marshal(placeState{[]byte(w.name), w.items, epoch})
 }
 
 func (w *placeWriter) Commit(_ context.Context, epoch uint64) error {
@@ -346,8 +346,8 @@ func TestGroupsRefuseOtherStates(t *testing.T) {
 		{route, `{"group":"Multi"}`, "is of a run that wrote to another sink"},
 		{multi, `{"group":"Route"}`, "is of a run that wrote to another sink"},
 		{multi, `{"group":"Multi","members":[{}]}`, "is of a run with 1 sinks, and this one has 2"},
-		{route, `{"group":"Route","members":[{"route":"odd","commits":true,"state":{"name":"even"}}]}`, `sink: Route: route "odd": odd has 0 items`},
-		{multi, `{"group":"Multi","members":[{},{"commits":true,"state":{"name":"x"}}]}`, `sink: Multi: sink 1: y has 0 items`},
+		{route, `{"group":"Route","members":[{"route":"odd","commits":true,"state":{"name":"ZXZlbg=="}}]}`, `sink: Route: route "odd": odd has 0 items`},
+		{multi, `{"group":"Multi","members":[{},{"commits":true,"state":{"name":"eA=="}}]}`, `sink: Multi: sink 1: y has 0 items`},
 		{sink.NDJSON[int]("x"), `{"group":"Route"}`, "the checkpoint is of a run that wrote"},
 	} {
 		_, err := tc.sink.Open(t.Context(), json.RawMessage(tc.state))
