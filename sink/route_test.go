@@ -183,7 +183,7 @@ func TestGroupsOnLostPower(t *testing.T) {
 			return sink.Multi(sink.NDJSON[row]("/d/all"), sink.Route(by, rowsIn[row]("/d/", sink.Append())), parquet.Sink[row]("/d/all.parquet"))
 		},
 	}
-	for kind, make := range kinds {
+	for kind, sinkOf := range kinds {
 		job := func(disk fsys.FS, failFrom int) (ops int, err error) {
 			faults := &fsystest.Faults{FS: disk}
 			if failFrom > 0 {
@@ -191,7 +191,7 @@ func TestGroupsOnLostPower(t *testing.T) {
 			}
 			rows := stage.Map(source.Range(0, 40), func(_ context.Context, v int) (row, error) { return row{v}, nil })
 			in := stage.Unbatch(stage.Batch(rows, 8))
-			_, err = stage.Run(fsys.With(context.Background(), faults), in, make(), stage.Checkpoint(checkpoint.File("/d/job.checkpoint"), 1))
+			_, err = stage.Run(fsys.With(context.Background(), faults), in, sinkOf(), stage.Checkpoint(checkpoint.File("/d/job.checkpoint"), 1))
 			return faults.Count(), err
 		}
 		whole := fsystest.NewDisk("/d")
@@ -200,7 +200,7 @@ func TestGroupsOnLostPower(t *testing.T) {
 		want := onDisk(t, whole)
 		require.Greater(t, len(want), 2)
 		for at := 1; at <= ops; at += 2 {
-			chance := rand.New(rand.NewPCG(1, uint64(at))) //nolint:gosec // need not be secret
+			chance := rand.New(rand.NewPCG(1, uint64(at)))
 			disk := fsystest.NewDisk("/d")
 			if _, err := job(disk, at); err == nil {
 				continue // only what comes behind the end failed
