@@ -1,7 +1,8 @@
 // Package sink holds the places that items go to: values at hand ([Collect],
 // [Func], [Chan], [Discard]), files ([Lines], [CSV], [NDJSON], [File],
-// [Partitioned], [DeadLetters]) and databases ([SQL]). Where items come from is in package source; what writes a stream to a
-// sink, and what happens to items that failed on the way, is stage.Run.
+// [Partitioned], [DeadLetters]), databases ([SQL]), and several sinks ([Route], [Multi]).
+// Where items come from is in package source; what writes a stream to a sink, and what
+// happens to items that failed on the way, is stage.Run.
 //
 //	summary, err := stage.Run(ctx, events, sink.NDJSON[Event]("events.ndjson.gz"))
 //
@@ -13,7 +14,7 @@
 // [File] and [DeadLetters] write exactly once, replacing a file, with [Append] or with
 // [MaxBytes]; so do [Partitioned], and [SQL] with a checkpoint.Table of the same
 // database. [SQL] with another store, [Func], [Chan], [Discard], [Collect] and standard
-// output are given items at least once. sink/parquet is as files are, sink/pgcopy as
+// output are given items at least once. [Route] and [Multi] do what their sinks do. sink/parquet is as files are, sink/pgcopy as
 // [SQL] is.
 //
 // # Files
@@ -24,6 +25,7 @@
 // An existing file keeps its mode, a new one gets 0644 less the umask; a symbolic
 // link stays one. A name that ends in .gz or .zst is written compressed, by several
 // goroutines ([Level], [Compressors]). The folder must exist.
+// Two sinks of a run that would write to the same file are an error.
 //
 // [MaxBytes] splits the output into files of a size, [Partitioned] by the items'
 // keys. All files of a run become visible together: when the last one is synced,

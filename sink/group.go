@@ -140,11 +140,10 @@ func (g *group[T]) open(m *member[T], restore json.RawMessage) (err error) {
 	return nil
 }
 
-// reopen opens a member that goes on, if it has something to go on from.
+// reopen opens a member that goes on.
 func (g *group[T]) reopen(m *member[T], s memberState) error {
 	if !s.Commits {
-		m.loose = true
-		return nil
+		return g.open(m, nil)
 	}
 	if err := g.open(m, s.State); err != nil {
 		return err
@@ -173,15 +172,14 @@ func (g *group[T]) amendMember(ctx context.Context, m *member[T], prepare func(u
 	})
 }
 
-// begin has members that were just opened prepare before they are written to, as Run
-// does with a sink: if the run is killed, what they write until the next checkpoint is
-// taken back.
+// isFresh reports whether a member has to begin.
+func (m *member[T]) isFresh() bool { return m.commits != nil && m.epoch == 0 }
+
+// begin has members that have not prepared yet do so before they are written to, as
+// Run does with a sink: if the run is killed, what they write until the next checkpoint
+// is taken back.
 func (g *group[T]) begin(ctx context.Context, fresh []*member[T]) error {
-	commits := false
-	for _, m := range fresh {
-		commits = commits || m.commits != nil
-	}
-	if !commits {
+	if len(fresh) == 0 {
 		return nil
 	}
 	if g.amend == nil {

@@ -69,15 +69,12 @@ func (p multiPlan[T]) open(ctx context.Context, state groupState) (stage.Writer[
 		for i, s := range p {
 			m := &member[T]{name: fmt.Sprintf("sink %d", i), sink: s}
 			w.members = append(w.members, m)
+			var had memberState
 			if state.Members != nil {
-				if err := w.reopen(m, state.Members[i]); err != nil {
-					return err
-				}
+				had = state.Members[i]
 			}
-			if m.w == nil {
-				if err := w.group.open(m, nil); err != nil {
-					return err
-				}
+			if err := w.reopen(m, had); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -143,7 +140,7 @@ func (w *multiWriter[T]) write(ctx context.Context, c *stage.Chunk[T]) error {
 func (w *multiWriter[T]) beginNew(ctx context.Context) error {
 	var fresh []*member[T]
 	for _, m := range w.members {
-		if m.commits != nil && m.epoch == 0 {
+		if m.isFresh() {
 			fresh = append(fresh, m)
 		}
 	}

@@ -249,18 +249,17 @@ func (w *routeWriter[T]) openTouched(ctx context.Context) error {
 		w.fresh = w.fresh[:0]
 	}()
 	for _, r := range w.touched {
-		if r.w != nil {
-			continue
-		}
-		if r.sink == nil {
+		if r.w == nil {
 			if err := w.make(&r.member); err != nil {
 				return err
 			}
+			if err := w.open(&r.member, nil); err != nil {
+				return err
+			}
 		}
-		if err := w.open(&r.member, nil); err != nil {
-			return err
+		if r.isFresh() {
+			w.fresh = append(w.fresh, &r.member)
 		}
-		w.fresh = append(w.fresh, &r.member)
 	}
 	return w.begin(ctx, w.fresh)
 }

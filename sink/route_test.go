@@ -1,21 +1,29 @@
 package sink_test
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
+	library "github.com/parquet-go/parquet-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/penstock-go/penstock/checkpoint"
+	"github.com/penstock-go/penstock/internal/fsys"
+	"github.com/penstock-go/penstock/internal/fsys/fsystest"
 	"github.com/penstock-go/penstock/sink"
+	"github.com/penstock-go/penstock/sink/parquet"
 	"github.com/penstock-go/penstock/source"
 	"github.com/penstock-go/penstock/stage"
 )
@@ -156,40 +164,175 @@ func TestRouteEndsItsGoroutine(t *testing.T) {
 	assert.Empty(t, filesOf(t, dir))
 }
 
-// However often a run fails and goes on, each file has what an undisturbed run writes,
-// also where what is appended to it came behind the last checkpoint.
-func TestRouteGoesOn(t *testing.T) {
+// The power is cut at operations on files of every kind; the run that goes on makes of
+// it what an undisturbed one makes.
+func TestGroupsOnLostPower(t *testing.T) {
 	t.Parallel()
-	for name, opts := range map[string][]sink.FileOption{"whole": nil, "append": {sink.Append()}} {
-		dir := t.TempDir()
-		for runs := 0; ; runs++ {
-			require.Less(t, runs, 100)
-			seen := 0
-			in := stage.Map(source.Range(0, 100), func(_ context.Context, v int) (int, error) {
-				if seen++; seen == 17 {
-					return 0, errBoom
-				}
-				return v, nil
-			})
-			by := func(v int) string { return fmt.Sprint(v / 11) }
-			sum, err := stage.Run(t.Context(), in, sink.Route(by, numbered(dir, opts...)),
-				stage.Checkpoint(checkpoint.File(filepath.Join(dir, "job")), 1))
-			assert.Equal(t, stage.ExactlyOnce, sum.Guarantee)
-			if err == nil {
-				break
+	type row struct {
+		N int `parquet:"n"`
+	}
+	by := func(r row) string { return third(r.N) }
+	kinds := map[string]func() stage.Sink[row]{
+		"whole":  func() stage.Sink[row] { return sink.Route(by, rowsIn[row]("/d/")) },
+		"append": func() stage.Sink[row] { return sink.Route(by, rowsIn[row]("/d/", sink.Append())) },
+		"parts":  func() stage.Sink[row] { return sink.Route(by, rowsIn[row]("/d/", sink.MaxBytes(20))) },
+		"parquet": func() stage.Sink[row] {
+			return sink.Route(by, func(route string) stage.Sink[row] { return parquet.Sink[row]("/d/" + route) })
+		},
+		"multi": func() stage.Sink[row] {
+			return sink.Multi(sink.NDJSON[row]("/d/all"), sink.Route(by, rowsIn[row]("/d/", sink.Append())), parquet.Sink[row]("/d/all.parquet"))
+		},
+	}
+	for kind, sinkOf := range kinds {
+		job := func(disk fsys.FS, failFrom int) (ops int, err error) {
+			faults := &fsystest.Faults{FS: disk}
+			if failFrom > 0 {
+				faults.Before = fsystest.FailFrom(failFrom, errPower)
 			}
-			require.ErrorIs(t, err, errBoom)
+			rows := stage.Map(source.Range(0, 40), func(_ context.Context, v int) (row, error) { return row{v}, nil })
+			in := stage.Unbatch(stage.Batch(rows, 8))
+			_, err = stage.Run(fsys.With(context.Background(), faults), in, sinkOf(), stage.Checkpoint(checkpoint.File("/d/job.checkpoint"), 1))
+			return faults.Count(), err
 		}
-		got := filesOf(t, dir)
-		var all strings.Builder
-		for i := range 10 {
-			all.WriteString(got[fmt.Sprintf("%d.ndjson", i)])
+		whole := fsystest.NewDisk("/d")
+		ops, err := job(whole, 0)
+		require.NoError(t, err)
+		want := onDisk(t, whole)
+		require.Greater(t, len(want), 2)
+		for at := 1; at <= ops; at += 2 {
+			chance := rand.New(rand.NewPCG(1, uint64(at)))
+			disk := fsystest.NewDisk("/d")
+			if _, err := job(disk, at); err == nil {
+				continue // only what comes behind the end failed
+			}
+			disk = disk.Crash(chance.IntN)
+			_, err := job(disk, 0)
+			require.NoError(t, err, "%s: power lost at operation %d", kind, at)
+			require.Equal(t, want, onDisk(t, disk.Crash(func(int) int { return 0 })), "%s: power lost at operation %d", kind, at)
 		}
-		var want strings.Builder
-		for v := range 100 {
-			fmt.Fprintln(&want, v)
+	}
+}
+
+// rowsIn are sinks of a file for each route.
+func rowsIn[T any](dir string, opts ...sink.FileOption) func(string) stage.Sink[T] {
+	return func(route string) stage.Sink[T] { return sink.NDJSON[T](dir+route, opts...) }
+}
+
+// onDisk is what the files on a disk hold, but for those of checkpoints. Manifests have
+// numbers that differ, Parquet files row groups, so of those it is the rows.
+func onDisk(t *testing.T, disk fsys.FS) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	entries, err := disk.ReadDir("/d")
+	require.NoError(t, err)
+	for _, e := range entries {
+		text, err := disk.ReadFile("/d/" + e.Name())
+		require.NoError(t, err)
+		switch {
+		case strings.HasPrefix(e.Name(), "job."):
+			continue
+		case strings.HasPrefix(e.Name(), "_"):
+			text = nil
+		case bytes.HasPrefix(text, []byte("PAR1")):
+			rows, err := library.Read[struct {
+				N int `parquet:"n"`
+			}](bytes.NewReader(text), int64(len(text)))
+			require.NoError(t, err)
+			text = fmt.Append(nil, rows)
 		}
-		assert.Equal(t, want.String(), all.String(), name)
-		assert.Len(t, got, 13, "files but for those of the checkpoint")
+		files[e.Name()] = string(text)
+	}
+	return files
+}
+
+// Of letters, too: the routes of the dead letters are in the checkpoint.
+func TestRouteOfDeadLetters(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	letters := func() stage.Sink[stage.Letter] {
+		return sink.Route(func(l stage.Letter) string { return l.Reason }, func(route string) stage.Sink[stage.Letter] {
+			return sink.DeadLetters(filepath.Join(dir, route))
+		})
+	}
+	store := checkpoint.File(filepath.Join(t.TempDir(), "job"))
+	for runs := 0; ; runs++ {
+		require.Less(t, runs, 20)
+		in := stage.Map(source.Range(0, 40), func(_ context.Context, v int) (int, error) { return v, errors.New(third(v)) })
+		_, err := stage.Run(t.Context(), in, sink.Discard[int](), stage.DeadLetter(letters(), 9*runs+9), stage.Checkpoint(store, 1))
+		if err == nil {
+			require.Equal(t, 4, runs)
+			break
+		}
+	}
+	files := filesOf(t, dir)
+	require.Len(t, files, 3)
+	for v := range 40 {
+		assert.Equal(t, 1, strings.Count(files[third(v)], fmt.Sprintf(`"input":%d,`, v))+strings.Count(files[third(v)], fmt.Sprintf(`"input":%d}`, v)), v)
+	}
+
+	// Not where the checkpoint is in a transaction of the rows.
+	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "rows.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	_, err = db.ExecContext(t.Context(), "CREATE TABLE rows (n INTEGER)")
+	require.NoError(t, err)
+	type row struct {
+		N int `db:"n"`
+	}
+	_, err = stage.Run(t.Context(), source.Of(row{1}), sink.SQL[row](db, "rows"), stage.DeadLetter(letters(), 0),
+		stage.Checkpoint(checkpoint.NewTable(db, "checkpoints", "job"), 0))
+	require.ErrorContains(t, err, "the dead letters' sink begins parts of its output between two of them")
+
+	// In a Multi the rows come at least once: their transaction is not that of the files.
+	sum, err := stage.Run(t.Context(), source.Of(row{1}, row{2}), sink.Multi(sink.SQL[row](db, "rows"), sink.NDJSON[row](filepath.Join(dir, "rows"))),
+		stage.Checkpoint(checkpoint.NewTable(db, "checkpoints", "job"), 1))
+	require.NoError(t, err)
+	assert.Equal(t, stage.AtLeastOnce, sum.Guarantee)
+	var n int
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT sum(n) FROM rows").Scan(&n))
+	assert.Equal(t, 3, n)
+}
+
+// A sink around a Route that hides what it needs is an error, not a loss.
+func TestRouteWithinAnother(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, err := stage.Run(t.Context(), source.Range(0, 9), hiding{sink.Route(parity, numbered(dir))},
+		stage.Checkpoint(checkpoint.File(filepath.Join(t.TempDir(), "job")), 1))
+	require.EqualError(t, err, "sink: Route: in a run with a checkpoint, a sink that writes to it must pass on stage.Amender")
+	assert.Empty(t, filesOf(t, dir))
+}
+
+type hiding struct{ stage.Sink[int] }
+
+func (s hiding) Open(ctx context.Context, restore json.RawMessage) (stage.Writer[int], error) {
+	w, err := s.Sink.Open(ctx, restore)
+	if err != nil {
+		return nil, err
+	}
+	c, _ := w.(stage.Committer)
+	return struct {
+		stage.Writer[int]
+		stage.Committer
+	}{w, c}, nil
+}
+
+// A route's name is any string.
+func TestRouteWithAnyName(t *testing.T) {
+	t.Parallel()
+	w := &world{places: map[string]*place{}}
+	names := []string{"", "\xff", "\ufffd", "a/b", "\x00"}
+	job := func() (stage.Summary, error) {
+		return stage.Run(t.Context(), source.Range(0, 10), sink.Route(func(v int) string { return names[v%5] }, w.place), stage.Checkpoint(w.store(), 1))
+	}
+	w.failAt = 90
+	_, err := job()
+	require.ErrorIs(t, err, errPower)
+	w.failAt = 0
+	_, err = job()
+	require.NoError(t, err)
+	for i, name := range names {
+		require.NotNil(t, w.places[name])
+		assert.Equal(t, []int{i, i + 5}, w.places[name].items)
 	}
 }

@@ -27,18 +27,19 @@ func (b *Block) Release() {
 // Share returns the block for so many holders, each of which has a copy of it: the
 // memory is given back when all of them have released theirs. A block is shared, or
 // copied for a second holder, before anybody releases it.
-func (b Block) Share(holders int) Block {
+func (b *Block) Share(holders int) Block {
 	if b.Free == nil || holders < 2 {
-		return b
+		return *b
 	}
 	free, left := b.Free, &atomic.Int64{}
 	left.Store(int64(holders))
-	b.Free = func(bytes []byte) {
+	shared := *b
+	shared.Free = func(bytes []byte) {
 		if left.Add(-1) == 0 {
 			free(bytes)
 		}
 	}
-	return b
+	return shared
 }
 
 // Format is implemented by encoders whose files are more than their records, or

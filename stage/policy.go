@@ -86,14 +86,14 @@ func WithLogger(log *zap.Logger) RunOption {
 	return runOption(func(c *runConfig) { c.log = log })
 }
 
-func newRunConfig(opts []RunOption) runConfig {
+func newRunConfig(verb string, opts []RunOption) runConfig {
 	var c runConfig
 	for _, o := range opts {
-		notNil(o == nil, "stage.Run: option")
+		notNil(o == nil, "stage."+verb+": option")
 		o.applyRun(&c)
 	}
 	if c.budget.set() && !c.policy.goOn {
-		panic("penstock: stage.Run: MaxFailedShare and MaxFailedWindow need Continue or DeadLetter")
+		panic("penstock: stage." + verb + ": MaxFailedShare and MaxFailedWindow need Continue or DeadLetter")
 	}
 	return c
 }

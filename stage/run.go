@@ -32,10 +32,11 @@ import (
 // Run panics if sink is nil.
 func Run[T any](ctx context.Context, s Stream[T], sink Sink[T], opts ...RunOption) (sum Summary, err error) {
 	notNil(sink == nil, "stage.Run: sink")
-	cfg := newRunConfig(opts)
+	cfg := newRunConfig("Run", opts)
 	if cfg.stop != nil && cfg.stop.Err() != nil {
 		sum, err = Summary{Stages: stagesOf(s.Plan(), nil)}, &StoppedError{Cause: context.Cause(cfg.stop)}
 		if cfg.all != nil {
+			err = withClose(err, skipBranches(ctx, s.Plan()))
 			cfg.all.results[cfg.nth] = flowResult{sum, cfg.all.meet(err)}
 		}
 		return sum, err

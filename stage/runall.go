@@ -23,7 +23,7 @@ type Flow struct {
 func To[T any](s Stream[T], sink Sink[T], opts ...RunOption) Flow {
 	notNil(sink == nil, "stage.To: sink")
 	opts = slices.Clone(opts)
-	return Flow{plan: s.Plan(), cfg: newRunConfig(opts), run: func(ctx context.Context, own RunOption) {
+	return Flow{plan: s.Plan(), cfg: newRunConfig("To", opts), run: func(ctx context.Context, own RunOption) {
 		_, _ = Run(ctx, s, sink, append(slices.Clip(opts), own)...) // the meeting has the results
 	}}
 }
@@ -38,21 +38,22 @@ func To[T any](s Stream[T], sink Sink[T], opts ...RunOption) Flow {
 // fails later, in closing a sink, does not undo what others have made final. A flow
 // must therefore not wait for another's sink to be closed. The error names the
 // flow, counted from 0. Each flow has its own policy for failed items. Shutdown holds
-// for the flow that has it; of several, the first one's stops what branches share,
-// which ends flows without it with ErrStopped.
+// for the flow that has it, and for what branches share: of several, whichever stops
+// first, which ends the other flows of the branches too, with ErrStopped.
 //
 // A flow with a checkpoint is refused, as are branches that are not all there: an
 // error comes before anything is opened. RunAll panics if a flow is the zero Flow.
 func RunAll(ctx context.Context, flows ...Flow) ([]Summary, error) {
 	m := &meeting{left: len(flows), over: make(chan struct{}), results: make([]flowResult, len(flows))}
+	var stops []context.Context
 	plans := make([]*plan.Node, len(flows))
 	sums := make([]Summary, len(flows))
 	for i, f := range flows {
 		notNil(f.run == nil, "stage.RunAll: flow")
 		plans[i] = f.plan
 		sums[i].Stages = stagesOf(f.plan, nil)
-		if m.shared.Stop == nil {
-			m.shared.Stop = f.cfg.stop //nolint:fatcontext // nothing is nested
+		if f.cfg.stop != nil {
+			stops = append(stops, f.cfg.stop)
 		}
 		if f.cfg.store != nil {
 			return sums, fmt.Errorf("stage: RunAll: flow %d has a checkpoint, which cannot hold the progress of several runs", i)
@@ -61,6 +62,9 @@ func RunAll(ctx context.Context, flows ...Flow) ([]Summary, error) {
 	if ctx.Err() != nil {
 		return sums, context.Cause(ctx)
 	}
+	stop, unwatch := anyOf(stops)
+	defer unwatch()
+	m.shared.Stop = stop
 	defer plan.Lend(ctx)()
 	runs, cancel := context.WithCancelCause(context.WithValue(ctx, plan.LenderKey{}, nil))
 	defer cancel(nil)
@@ -83,6 +87,28 @@ func RunAll(ctx context.Context, flows ...Flow) ([]Summary, error) {
 		sums[i] = m.results[i].sum
 	}
 	return sums, err
+}
+
+// anyOf returns a context that ends when the first of some ends, with its cause; nil if
+// there are none.
+func anyOf(all []context.Context) (first context.Context, unwatch func()) {
+	if len(all) == 0 {
+		return nil, func() {}
+	}
+	first, cancel := context.WithCancelCause(context.Background())
+	var unwatches []func() bool
+	for _, one := range all {
+		if one.Err() != nil {
+			cancel(context.Cause(one))
+		}
+		unwatches = append(unwatches, context.AfterFunc(one, func() { cancel(context.Cause(one)) }))
+	}
+	return first, func() {
+		for _, stop := range unwatches {
+			stop()
+		}
+		cancel(nil)
+	}
 }
 
 type flowResult struct {

@@ -116,7 +116,11 @@ func (c *runConfig) stopped(err error, saved bool) error {
 	if _, ok := errors.AsType[*StoppedError](err); ok || c.stop == nil || !errors.Is(err, ErrStopped) {
 		return err
 	}
-	return &StoppedError{Cause: context.Cause(c.stop), Saved: saved}
+	cause := context.Cause(c.stop)
+	if cause == nil && c.all != nil && c.all.shared.Stop != nil { // another flow was stopped, and what they share
+		cause = context.Cause(c.all.shared.Stop)
+	}
+	return &StoppedError{Cause: cause, Saved: saved}
 }
 
 // stopping is a source's view of its run's shutdown.

@@ -223,6 +223,15 @@ func branching() []operator {
 			want: func(items []int) []string { return texts(append(slices.Clone(items), 100, 101, 102)) },
 		},
 		{
+			name: "Tee", mute: true, anyOrder: true,
+			apply: func(in stage.Stream[int], _ func(int) error) stage.Stream[string] {
+				b := stage.Tee(in, 2, stage.Ahead(2))
+				none := b[1].Catch(func(context.Context, *stage.ItemError) error { return nil }).Filter(func(int) bool { return false })
+				return text(stage.Merge(b[0], none))
+			},
+			want: texts[int],
+		},
+		{
 			name: "Partition", calls: true, mute: true, anyOrder: true,
 			apply: func(in stage.Stream[int], call func(int) error) stage.Stream[string] {
 				parts := stage.Partition(in, 3, func(v int) int { must(call, v); return third(v) })

@@ -64,8 +64,8 @@ func resolved(path string) string {
 	if full, err := filepath.Abs(path); err == nil {
 		path = full
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
+	if full, err := filepath.EvalSymlinks(path); err == nil {
+		return full
 	}
 	dir, base := filepath.Split(path)
 	if dir = filepath.Clean(dir); dir == path {
