@@ -74,7 +74,7 @@ func (k *executing[A, B]) run(w *worker[A, B]) error {
 		k.used++
 		b, err := k.s.Do(w.ctx, items)
 		if err != nil {
-			if f, ends := errors.AsType[*subprocess.Fatal](err); ends {
+			if f, ends := errors.AsType[*subprocess.FatalError](err); ends {
 				return fatalError{fmt.Errorf("%s: %w", k.name, f.Err)}
 			}
 			return err

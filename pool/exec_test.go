@@ -178,8 +178,8 @@ func TestExecInAPoolLeavesNothing(t *testing.T) {
 							assert.Equal(t, errStop, v)
 						}
 					}()
-					for line := range pool.Exec(p, source.Slice(lines(300)), cmd, pool.ChunkSize(4)).All(ctx) {
-						if line != "line 9" {
+					for line, err := range pool.Exec(p, source.Slice(lines(300)), cmd, pool.ChunkSize(4)).All(ctx) {
+						if err != nil || line != "line 9" {
 							continue
 						}
 						assert.NotEmpty(t, c.Alive(t))

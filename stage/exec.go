@@ -73,7 +73,7 @@ func (k execution[A, B]) run(ctx context.Context, items []A, out []B, c *cursor)
 	for c.in < len(items) && c.out < len(out) {
 		b, err := k.s.Do(ctx, items[c.in:])
 		if err != nil {
-			if f, ends := errors.AsType[*subprocess.Fatal](err); ends {
+			if f, ends := errors.AsType[*subprocess.FatalError](err); ends {
 				return fatal{f.Err}
 			}
 			return err

@@ -2,6 +2,7 @@ package stage_test
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"os/exec"
 	"runtime"
@@ -26,11 +27,11 @@ const programVariable = "PENSTOCK_EXEC_PROGRAM"
 func TestExecDiesWithTheProgram(t *testing.T) {
 	if args := os.Getenv(programVariable); args != "" {
 		cmd := stage.Command{Args: strings.Split(args, "\n")}
-		for range stage.Exec(source.Of("a", "b", "c"), cmd).All(t.Context()) {
+		require.NoError(t, stage.Exec(source.Of("a", "b", "c"), cmd).ForEach(t.Context(), func(context.Context, string) error {
 			_, err := os.Stdout.WriteString("running\n")
 			require.NoError(t, err)
 			select {}
-		}
+		}))
 		return
 	}
 	c := childtest.New("cat")

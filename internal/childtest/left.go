@@ -12,25 +12,25 @@ import (
 
 // Alive is the processes of the command, and those that they started, on a system
 // that tells.
-func (c Child) Alive(t testing.TB) (pids []int) {
-	t.Helper()
-	return alive(t, c.mark)
+func (c Child) Alive(tb testing.TB) (pids []int) {
+	tb.Helper()
+	return alive(tb, c.mark)
 }
 
 // Alive is that of Child for all that this process started in its time.
-func Alive(t testing.TB) (pids []int) {
-	t.Helper()
-	return alive(t, fmt.Sprintf("%d.", os.Getpid()))
+func Alive(tb testing.TB) (pids []int) {
+	tb.Helper()
+	return alive(tb, fmt.Sprintf("%d.", os.Getpid()))
 }
 
-func alive(t testing.TB, mark string) (pids []int) {
-	t.Helper()
+func alive(tb testing.TB, mark string) (pids []int) {
+	tb.Helper()
 	if runtime.GOOS != "linux" {
 		return nil
 	}
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, f := range files {
 		line, err := os.ReadFile(f)
@@ -47,7 +47,7 @@ func alive(t testing.TB, mark string) (pids []int) {
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		pids = append(pids, pid)
 	}
@@ -55,11 +55,11 @@ func alive(t testing.TB, mark string) (pids []int) {
 }
 
 // Zombies is the children of this process that have ended and were not waited for.
-func Zombies(t testing.TB) (pids []int) {
-	t.Helper()
+func Zombies(tb testing.TB) (pids []int) {
+	tb.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, f := range files {
 		b, err := os.ReadFile(f)
@@ -69,10 +69,10 @@ func Zombies(t testing.TB) (pids []int) {
 		var state string
 		var pid, parent int
 		if _, err := fmt.Sscan(string(b[:bytes.IndexByte(b, ' ')]), &pid); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if _, err := fmt.Sscan(string(b[bytes.LastIndexByte(b, ')')+1:]), &state, &parent); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if parent == os.Getpid() && state == "Z" {
 			pids = append(pids, pid)
@@ -82,32 +82,32 @@ func Zombies(t testing.TB) (pids []int) {
 }
 
 // Files is how many files this process has open, on a system that tells.
-func Files(t testing.TB) int {
-	t.Helper()
+func Files(tb testing.TB) int {
+	tb.Helper()
 	if runtime.GOOS != "linux" {
 		return 0
 	}
 	open, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return len(open)
 }
 
 // NothingLeft checks, at the end of the test, that no process, zombie or open file is
 // there that was not there before.
-func NothingLeft(t testing.TB) {
-	t.Helper()
-	before := Files(t)
-	t.Cleanup(func() {
-		if pids := Alive(t); len(pids) > 0 {
-			t.Errorf("processes are left: %v", pids)
+func NothingLeft(tb testing.TB) {
+	tb.Helper()
+	before := Files(tb)
+	tb.Cleanup(func() {
+		if pids := Alive(tb); len(pids) > 0 {
+			tb.Errorf("processes are left: %v", pids)
 		}
-		if pids := Zombies(t); len(pids) > 0 {
-			t.Errorf("processes were not waited for: %v", pids)
+		if pids := Zombies(tb); len(pids) > 0 {
+			tb.Errorf("processes were not waited for: %v", pids)
 		}
-		if n := Files(t); n > before {
-			t.Errorf("%d files are open, %d before", n, before)
+		if n := Files(tb); n > before {
+			tb.Errorf("%d files are open, %d before", n, before)
 		}
 	})
 }

@@ -26,7 +26,9 @@ func (n number) MarshalJSON() ([]byte, error) {
 }
 
 func (n *number) UnmarshalJSON(b []byte) error {
-	var v struct{ N int }
+	var v struct {
+		N int `json:"n"`
+	}
 	err := json.Unmarshal(b, &v)
 	if err != nil {
 		return errors.Join(errors.New("not a number"), err)

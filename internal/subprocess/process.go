@@ -18,20 +18,21 @@ const drainTime = 250 * time.Millisecond
 // process is one that runs. One goroutine talks to it; others read what it writes,
 // and wait for its end.
 type process struct {
-	spec           *Spec
-	cmd            *exec.Cmd
-	in, out, errs  *os.File      // our ends
-	moved          chan struct{} // has a token when what mu guards has changed
-	exited         chan struct{} // closed when it has ended and was waited for
-	readers        sync.WaitGroup
-	timer          *time.Timer // of the answer that is due, or nil
-	closing        bool        // its input was closed, for it to end
-	signalled      bool        // it was sent a signal to end
-	killed         bool        // it did not end by itself
-	deadline       time.Time   // of what it was told
+	spec          *Spec
+	cmd           *exec.Cmd
+	in, out, errs *os.File      // our ends
+	moved         chan struct{} // has a token when what mu guards has changed
+	exited        chan struct{} // closed when it has ended and was waited for
+	readers       sync.WaitGroup
+	timer         *time.Timer // of the answer that is due, or nil
+	closing       bool        // its input was closed, for it to end
+	signalled     bool        // it was sent a signal to end
+	killed        bool        // it did not end by itself
+	deadline      time.Time   // of what it was told
 
 	mu    sync.Mutex // no user code runs under it, and nothing waits
-	buf   []byte     // what it wrote and nobody took
+	buf   []byte     // what it wrote
+	from  int        // what of buf was taken
 	line  int        // where in buf the line begins that is not complete
 	lines int        // complete lines in buf
 	due   int        // answers that were asked for and not taken
@@ -45,38 +46,40 @@ type process struct {
 
 // start starts a process, with goroutines that end with it. It must be ended.
 func start(spec *Spec) (*process, error) {
-	var ends [6]*os.File // those for the child are at even places
-	shut := func(from, step int) {
-		for i := from; i < len(ends); i += step {
-			if ends[i] != nil {
-				_ = ends[i].Close() // nothing was written
+	var pipes [3][2]*os.File // each its end and ours
+	shut := func(side int) {
+		for _, pipe := range pipes {
+			if pipe[side] != nil {
+				_ = pipe[side].Close() // nothing was written
 			}
 		}
 	}
-	for i := 0; i < len(ends); i += 2 {
+	for i := range pipes {
 		r, w, err := os.Pipe()
 		if err != nil {
-			shut(0, 1)
+			shut(0)
+			shut(1)
 			return nil, err
 		}
-		ends[i], ends[i+1] = w, r
+		if pipes[i] = [2]*os.File{w, r}; i == 0 { // it reads the first
+			pipes[i] = [2]*os.File{r, w}
+		}
 	}
-	ends[0], ends[1] = ends[1], ends[0] // it reads the first
 	cmd := exec.Command(spec.Args[0], spec.Args[1:]...) //nolint:noctx,gosec // it ends as this package says; the command is the user's
 	cmd.Dir, cmd.Env = spec.Dir, spec.environ()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = ends[0], ends[2], ends[4]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = pipes[0][0], pipes[1][0], pipes[2][0]
 	cmd.SysProcAttr = inGroup()
 	p := &process{
-		spec: spec, cmd: cmd, in: ends[1], out: ends[3], errs: ends[5],
+		spec: spec, cmd: cmd, in: pipes[0][1], out: pipes[1][1], errs: pipes[2][1],
 		moved: make(chan struct{}, 1), exited: make(chan struct{}),
 	}
 	started := make(chan error, 1)
 	go p.live(started)
 	err := <-started
-	shut(0, 2)
+	shut(0)
 	if err != nil {
 		<-p.exited
-		shut(1, 2)
+		shut(1)
 		return nil, err
 	}
 	p.readers.Go(p.readAnswers)
@@ -139,6 +142,11 @@ func (p *process) readAnswers() {
 
 // got takes what was read. It needs mu.
 func (p *process) got(b []byte) {
+	if p.from > 0 {
+		p.buf = p.buf[:copy(p.buf, p.buf[p.from:])]
+		p.line -= p.from
+		p.from = 0
+	}
 	p.buf = append(p.buf, b...)
 	for p.why == nil {
 		n := bytes.IndexByte(p.buf[p.line:], '\n')
@@ -336,10 +344,9 @@ func (p *process) answer() ([]byte, error) {
 
 // take takes the first complete line. It needs mu.
 func (p *process) take() []byte {
-	n := bytes.IndexByte(p.buf, '\n')
-	line := bytes.Clone(bytes.TrimSuffix(p.buf[:n], []byte("\r")))
-	p.buf = p.buf[:copy(p.buf, p.buf[n+1:])]
-	p.line -= n + 1
+	n := bytes.IndexByte(p.buf[p.from:], '\n')
+	line := bytes.Clone(bytes.TrimSuffix(p.buf[p.from:p.from+n], []byte("\r")))
+	p.from += n + 1
 	p.lines--
 	p.due--
 	if p.spec.Timeout > 0 {

@@ -49,14 +49,14 @@ var (
 	errInput  = errors.New("reads no more")
 )
 
-// Fatal is the error of a worker that cannot go on.
-type Fatal struct{ Err error }
+// FatalError is the error of a worker that cannot go on.
+type FatalError struct{ Err error }
 
 // Error is that of Err.
-func (f *Fatal) Error() string { return f.Err.Error() }
+func (f *FatalError) Error() string { return f.Err.Error() }
 
 // Unwrap returns Err.
-func (f *Fatal) Unwrap() error { return f.Err }
+func (f *FatalError) Unwrap() error { return f.Err }
 
 // environ is the environment of a process that starts now. It is never nil, which
 // would be all of this one's.

@@ -41,7 +41,7 @@ func (w *Worker) Window() int {
 
 // Exchange sends n requests, each a line, and returns their answers in order. Those
 // that have none when it returns are to be sent again, but for the first of them if
-// there is an error, which is its own. A *Fatal ends all. When ctx ends, so does the
+// there is an error, which is its own. A *FatalError ends all. When ctx ends, so does the
 // process, and the error is the cause.
 //
 // When the process ends, or gets out of step, with several requests on the way, they
@@ -133,7 +133,7 @@ func (w *Worker) ready(ctx context.Context) error {
 	}
 	p, err := start(w.spec)
 	if err != nil {
-		return &Fatal{err}
+		return &FatalError{err}
 	}
 	w.p = p
 	return nil
@@ -152,7 +152,7 @@ func (w *Worker) failed(reason error) error {
 	p := w.end(w.patience(reason))
 	err := w.spec.Failed(p.failure(reason))
 	if w.failures++; w.failures > w.spec.Restarts {
-		return &Fatal{w.spec.TooMany(w.failures, err)}
+		return &FatalError{w.spec.TooMany(w.failures, err)}
 	}
 	return err
 }
