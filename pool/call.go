@@ -49,6 +49,7 @@ type spec[A, B any] struct {
 	// failure of lowest index, and take results in any order.
 	eager    bool
 	accepted bool   // the pool took the call before
+	awaits   bool   // the stream ends when the workers' states have
 	group    *group // of the call's workers, if somebody waits for them already
 	// table makes what finds the keys of a keyed call; nil for others.
 	table func() table[A, B]
@@ -129,6 +130,7 @@ type call[A, B any] struct {
 	fatal     error      // unordered: what the call ends with, and where
 	fatalAt   uint64
 	done      error
+	settled   chan struct{} // closed when every worker has ended, if somebody waits for that
 	closed    bool
 }
 
@@ -284,12 +286,50 @@ func (c *call[A, B]) next(ctx context.Context) (*parcel[A, B], error) {
 	case err == nil:
 		return c.ring.Ready(), nil
 	case err == io.EOF:
+		if c.spec.awaits {
+			if err := c.awaitStates(ctx); err != nil {
+				return nil, err
+			}
+		}
 		return nil, c.finish(c.ending)
 	case c.ctx.Err() != nil:
 		return nil, c.finish(context.Cause(c.ctx))
 	default:
 		return nil, err // this wait's own context ended
 	}
+}
+
+// awaitStates waits until every worker has ended its state, behind the last result, so that
+// what that reports comes before the end of the stream. Its error is that of ctx, by
+// which the pull is given up.
+func (c *call[A, B]) awaitStates(ctx context.Context) error {
+	if c.settled == nil {
+		c.settled = make(chan struct{})
+		go func() {
+			defer close(c.settled)
+			c.wg.Wait()
+		}()
+	}
+	back := lend(ctx, c.pool, c.group)
+	defer back()
+	select {
+	case <-c.settled:
+	case <-ctx.Done():
+		if c.ctx.Err() == nil {
+			return context.Cause(ctx)
+		}
+		<-c.settled // the workers see it too
+	}
+	switch {
+	case c.ctx.Err() != nil:
+		c.ending = context.Cause(c.ctx)
+	case c.ending != io.EOF:
+		c.ending = errors.Join(append([]error{c.ending}, c.closing...)...)
+	case len(c.closing) > 0:
+		c.ending = errors.Join(c.closing...)
+	}
+	c.closing = nil
+	return nil
 }
 
 // finish notes what the call ended with.
@@ -348,6 +388,9 @@ func (c *call[A, B]) stop() error {
 	}()
 	<-c.awake // the watch over ctx is a goroutine of ours too
 	c.wg.Wait()
+	if c.settled != nil {
+		<-c.settled
+	}
 	err := c.close()
 	return errors.Join(append(c.closing, err)...)
 }

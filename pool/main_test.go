@@ -6,9 +6,12 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/penstock-go/penstock/internal/childtest"
 )
 
 func TestMain(m *testing.M) {
+	childtest.Main()
 	if os.Getenv(limitedChild) != "" {
 		if err := limitedJob(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

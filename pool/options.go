@@ -102,8 +102,8 @@ func Unordered() Option { return option(func(c *config) { c.unordered = true }) 
 func Name(name string) Option { return option(func(c *config) { c.name = name }) }
 
 // RecycleAfter closes a worker's state after n items and makes it anew, like
-// Python's maxtasksperchild, counted in items. It is an option of ImapWith; the
-// other verbs panic. 0, the default, means never. RecycleAfter panics if n is
+// Python's maxtasksperchild, counted in items. It is an option of ImapWith, Exec and
+// ExecJSON, whose state is a process; the other verbs panic. 0, the default, means never. RecycleAfter panics if n is
 // negative.
 func RecycleAfter(n int) Option {
 	notNegative("RecycleAfter", "n", n)
@@ -133,8 +133,8 @@ func MaxKeys(n int) Option {
 
 // check panics if there are options of other verbs.
 func (c *config) check(verb string) {
-	if c.recycle > 0 && verb != "ImapWith" {
-		panic("penstock: pool." + verb + ": RecycleAfter is an option of ImapWith")
+	if c.recycle > 0 && verb != "ImapWith" && verb != "Exec" && verb != "ExecJSON" {
+		panic("penstock: pool." + verb + ": RecycleAfter is an option of ImapWith, Exec and ExecJSON")
 	}
 	if c.perKey > 0 && verb != "ImapKeyed" {
 		panic("penstock: pool." + verb + ": InFlightPerKey is an option of ImapKeyed")

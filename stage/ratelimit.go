@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/penstock-go/penstock/internal/plan"
 )
 
 // RateLimit is fn, called no more often than perSecond times a second, with up to
@@ -56,7 +58,7 @@ func turn(ctx context.Context, limiter *rate.Limiter) error {
 		r.CancelAt(now)
 		return fmt.Errorf("rate limit: the turn is in %v, the context ends before: %w", round(wait), context.DeadlineExceeded)
 	}
-	if err := pause(ctx, wait); err != nil {
+	if err := plan.Pause(ctx, wait); err != nil {
 		r.Cancel()
 		return fmt.Errorf("rate limit: %w", err)
 	}

@@ -239,29 +239,11 @@ func (r *retrying) again(ctx context.Context, err error) bool {
 	if r.elapsed > 0 && time.Since(r.began) > r.elapsed-wait {
 		return false
 	}
-	if pause(ctx, wait) != nil {
+	if plan.Pause(ctx, wait) != nil {
 		r.err.Ended = context.Cause(ctx)
 		return false
 	}
 	return true
-}
-
-// pause waits, and lends the worker that the task has meanwhile. Its error is the
-// cause of the context.
-func pause(ctx context.Context, wait time.Duration) error {
-	if wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		defer plan.Lend(ctx)()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
 }
 
 // notNegative panics, in the caller's name, when a time is negative.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/penstock-go/penstock/internal/childtest"
 	"github.com/penstock-go/penstock/sink"
 	"github.com/penstock-go/penstock/stage"
 )
@@ -82,6 +83,7 @@ func (f *feed) ended(t *testing.T) {
 	t.Helper()
 	assert.Equal(t, f.opens.Load(), f.closes.Load(), "times that the source was opened and closed")
 	goleak.VerifyNone(t)
+	assert.Empty(t, childtest.Zombies(t), "processes that were not waited for")
 	left, err := os.ReadDir(os.TempDir())
 	require.NoError(t, err)
 	assert.Empty(t, left, "temporary files")

@@ -6,10 +6,13 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/penstock-go/penstock/internal/childtest"
 )
 
 // TestMain lets temporary files go to a folder that must be empty at the end.
 func TestMain(m *testing.M) {
+	childtest.Main()
 	os.Exit(inOwnFolder(m))
 }
 

@@ -54,5 +54,5 @@ func must(call func(int) error, item int) {
 }
 
 func operators() []operator {
-	return slices.Concat(sequential(), holding(), keyed(), branching(), pooled())
+	return slices.Concat(sequential(), holding(), keyed(), branching(), pooled(), executed())
 }

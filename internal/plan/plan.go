@@ -205,3 +205,21 @@ func Lend(ctx context.Context) (takeBack func()) {
 	}
 	return func() {}
 }
+
+// Pause waits, and lends the slot of the task that ctx belongs to meanwhile. Its error
+// is the cause of the context.
+func Pause(ctx context.Context, wait time.Duration) error {
+	if wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		defer Lend(ctx)()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
