@@ -1,7 +1,8 @@
 // Package sink holds the places that items go to: values at hand ([Collect],
 // [Func], [Chan], [Discard]), files ([Lines], [CSV], [NDJSON], [File],
-// [Partitioned], [DeadLetters]) and databases ([SQL]). Where items come from is in package source; what writes a stream to a
-// sink, and what happens to items that failed on the way, is stage.Run.
+// [Partitioned], [DeadLetters]), databases ([SQL]) and the connectors of the library
+// go-streams ([ToInlet]). Where items come from is in package source; what writes a
+// stream to a sink, and what happens to items that failed on the way, is stage.Run.
 //
 //	summary, err := stage.Run(ctx, events, sink.NDJSON[Event]("events.ndjson.gz"))
 //
@@ -12,8 +13,8 @@
 // In a run with a checkpoint (stage.Checkpoint), [Lines], [CSV], [NDJSON], [Encoded],
 // [File] and [DeadLetters] write exactly once, replacing a file, with [Append] or with
 // [MaxBytes]; so do [Partitioned], and [SQL] with a checkpoint.Table of the same
-// database. [SQL] with another store, [Func], [Chan], [Discard], [Collect] and standard
-// output are given items at least once. sink/parquet is as files are, sink/pgcopy as
+// database. [SQL] with another store, [Func], [Chan], [ToInlet], [Discard], [Collect] and
+// standard output are given items at least once. sink/parquet is as files are, sink/pgcopy as
 // [SQL] is.
 //
 // # Files
