@@ -365,21 +365,21 @@ func TestFromOutletHangs(t *testing.T) {
 		o := &outlet{ch: make(chan any, 3)}
 		o.ch <- 1
 		stop, ended := context.WithCancel(t.Context())
-		returned := false
+		var returned atomic.Bool
 		done := make(chan error, 1)
 		go func() {
 			_, err := stage.Run(t.Context(), source.FromOutlet[int](func(context.Context) (streams.Outlet, error) { return o, nil }),
 				sink.Discard[int](), stage.Shutdown(stop, time.Minute))
-			returned = true
+			returned.Store(true)
 			done <- err
 		}()
 		synctest.Wait()
 		ended()
 		synctest.Wait()
-		assert.False(t, returned, "it waits for the outlet")
+		assert.False(t, returned.Load(), "it waits for the outlet")
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		assert.False(t, returned, "within the grace")
+		assert.False(t, returned.Load(), "within the grace")
 		var late *stage.StoppedError
 		require.ErrorAs(t, <-done, &late)
 		assert.True(t, late.Abandoned)

@@ -17,7 +17,7 @@ import (
 // that rill or go-streams has, with functions that do nothing, beside theirs.
 func operators() []benchCase {
 	j := job{n: 200_000, fn: noop, workers: 1, ordered: true, buffer: peerBuffer}
-	return slices.Concat(sequentialOperators(j))
+	return slices.Concat(sequentialOperators(j), bridges(j))
 }
 
 // Bounds of the suite: of the best peer's time per item.
