@@ -74,7 +74,7 @@ func TestFlowIsTheLoop(t *testing.T) {
 		called := 0
 		for i, value := range values {
 			v, ok := value.(int)
-			what := ""
+			var what string
 			if ok {
 				called++ // an item of another type does not come to the function
 			}

@@ -334,7 +334,7 @@ func (b *broker) open(ctx context.Context, _ context.CancelFunc) (streams.Inlet,
 }
 
 // With Reopen a run that dies after a checkpoint loses nothing that the connector
-// held, without it it does.
+// held. Without it some is lost.
 func TestToInletReopens(t *testing.T) {
 	const n = 40
 	for _, opts := range [][]sink.InletOption{{sink.Reopen()}, nil} {
