@@ -9,7 +9,8 @@
 // The verbs that yield a stream ([Imap], [ImapUnordered], [StarImap],
 // [ImapWith], [FlatMap], [FilterMap], [MapChunks]) are lazy plans: nothing runs
 // until the stream is pulled. Those that take a context ([Map], [Starmap],
-// [Reduce], [Apply] and the async forms) run now. Sequential operators live in
+// [Reduce], [Apply] and the async forms) run now, and so does [Flow], which is a flow
+// of the library go-streams. Sequential operators live in
 // package stage, the budget in package backpressure, the ring in package
 // reorder.
 //

@@ -29,6 +29,7 @@ type config struct {
 	recycle   int
 	perKey    int // 0: no bound
 	keys      int // 0: no bound
+	onItem    func(*stage.ItemError)
 }
 
 // with returns the configuration changed by the options of a verb.
@@ -131,6 +132,17 @@ func MaxKeys(n int) Option {
 	return option(func(c *config) { c.keys = n })
 }
 
+// OnItemError has handle called with each item that fails in a Flow, which then drops
+// it and goes on; without it the first one ends the flow. It is an option of Flow; the
+// other verbs panic. handle is called at the item's place among the results, one call
+// at a time, and holds them up; if it panics, the flow ends. To end the flow, and a
+// source with the same context, it may cancel that context, with the error as the cause.
+// OnItemError panics if handle is nil.
+func OnItemError(handle func(*stage.ItemError)) Option {
+	mustFunc(handle == nil, "OnItemError", "handle")
+	return option(func(c *config) { c.onItem = handle })
+}
+
 // check panics if there are options of other verbs.
 func (c *config) check(verb string) {
 	if c.recycle > 0 && verb != "ImapWith" && verb != "Exec" && verb != "ExecJSON" {
@@ -138,6 +150,9 @@ func (c *config) check(verb string) {
 	}
 	if c.perKey > 0 && verb != "ImapKeyed" {
 		panic("penstock: pool." + verb + ": InFlightPerKey is an option of ImapKeyed")
+	}
+	if c.onItem != nil && verb != "Flow" {
+		panic("penstock: pool." + verb + ": OnItemError is an option of Flow")
 	}
 	if c.keys > 0 && verb != "ReduceByKey" {
 		panic("penstock: pool." + verb + ": MaxKeys is an option of ReduceByKey")

@@ -3,7 +3,7 @@ package sink
 import (
 	"context"
 
-	"github.com/penstock-go/penstock/internal/plan"
+	"github.com/penstock-go/penstock/internal/channel"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -16,29 +16,11 @@ func Chan[T any](ch chan<- T) stage.Sink[T] {
 	return always("Chan", func() writer[T] {
 		return func(ctx context.Context, c *stage.Chunk[T]) error {
 			for _, item := range c.Items {
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				select {
-				case ch <- item:
-				default:
-					if err := wait(ctx, ch, item); err != nil {
-						return err
-					}
+				if err := channel.Send(ctx, ch, item, nil); err != nil {
+					return err
 				}
 			}
 			return nil
 		}
 	})
-}
-
-// wait sends one item, however long that takes.
-func wait[T any](ctx context.Context, ch chan<- T, item T) error {
-	defer plan.Lend(ctx)()
-	select {
-	case ch <- item:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -1,8 +1,9 @@
 // Package sink holds the places that items go to: values at hand ([Collect],
 // [Func], [Chan], [Discard]), files ([Lines], [CSV], [NDJSON], [File],
-// [Partitioned], [DeadLetters]), databases ([SQL]), and several sinks ([Route], [Multi]).
-// Where items come from is in package source; what writes a stream to a sink, and what
-// happens to items that failed on the way, is stage.Run.
+// [Partitioned], [DeadLetters]), databases ([SQL]), the connectors of the library
+// go-streams ([ToInlet]), and several sinks ([Route], [Multi]). Where items come from is
+// in package source; what writes a stream to a sink, and what happens to items that
+// failed on the way, is stage.Run.
 //
 //	summary, err := stage.Run(ctx, events, sink.NDJSON[Event]("events.ndjson.gz"))
 //
@@ -13,9 +14,9 @@
 // In a run with a checkpoint (stage.Checkpoint), [Lines], [CSV], [NDJSON], [Encoded],
 // [File] and [DeadLetters] write exactly once, replacing a file, with [Append] or with
 // [MaxBytes]; so do [Partitioned], and [SQL] with a checkpoint.Table of the same
-// database. [SQL] with another store, [Func], [Chan], [Discard], [Collect] and standard
-// output are given items at least once. [Route] and [Multi] do what their sinks do. sink/parquet is as files are, sink/pgcopy as
-// [SQL] is.
+// database. [SQL] with another store, [Func], [Chan], [ToInlet], [Discard], [Collect] and
+// standard output are given items at least once. [Route] and [Multi] do what their sinks
+// do. sink/parquet is as files are, sink/pgcopy as [SQL] is.
 //
 // # Files
 //

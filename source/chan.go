@@ -2,9 +2,8 @@ package source
 
 import (
 	"context"
-	"io"
 
-	"github.com/penstock-go/penstock/internal/plan"
+	"github.com/penstock-go/penstock/internal/channel"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -30,50 +29,10 @@ type chanPuller[T any] struct {
 }
 
 func (p *chanPuller[T]) Pull(ctx context.Context, into *stage.Chunk[T], max stage.Limit) error {
-	into.Reset()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	err := p.take(into, max.Room())
-	if len(into.Items) == 0 && err == nil {
-		if err = p.wait(ctx, into); err == nil {
-			err = p.take(into, max.Room())
-		}
-	}
+	err := channel.Take(ctx, p.ch, into, max.Room())
 	number(into, p.first)
 	p.first += int64(len(into.Items))
 	return err
-}
-
-// take takes what is there.
-func (p *chanPuller[T]) take(into *stage.Chunk[T], room int) error {
-	for len(into.Items) < room {
-		select {
-		case v, ok := <-p.ch:
-			if !ok {
-				return io.EOF
-			}
-			into.Items = append(into.Items, v)
-		default:
-			return nil
-		}
-	}
-	return nil
-}
-
-// wait takes one item, however long that takes.
-func (p *chanPuller[T]) wait(ctx context.Context, into *stage.Chunk[T]) error {
-	defer plan.Lend(ctx)()
-	select {
-	case v, ok := <-p.ch:
-		if !ok {
-			return io.EOF
-		}
-		into.Items = append(into.Items, v)
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func (p *chanPuller[T]) Close() error { return nil }

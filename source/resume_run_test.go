@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/reugn/go-streams"
 	"github.com/stretchr/testify/require"
 
 	"github.com/penstock-go/penstock/checkpoint"
@@ -136,9 +137,10 @@ func TestChangedFilesAreRefused(t *testing.T) {
 func TestSourcesThatCannotResume(t *testing.T) {
 	seq := slices.Values([]string{"a"})
 	for name, s := range map[string]stage.Stream[string]{
-		"Chan: ": Chan(make(chan string)),
-		"Func: ": Func(func(context.Context) (string, error) { panic("called") }),
-		"Seq: ":  Seq(seq),
+		"Chan: ":       Chan(make(chan string)),
+		"FromOutlet: ": FromOutlet[string](func(context.Context) (streams.Outlet, error) { panic("called") }),
+		"Func: ":       Func(func(context.Context) (string, error) { panic("called") }),
+		"Seq: ":        Seq(seq),
 		"SeqErr: ": SeqErr(func(yield func(string, error) bool) {
 			for v := range seq {
 				yield(v, nil)

@@ -19,7 +19,7 @@ func operators() []benchCase {
 	j := job{n: 200_000, fn: noop, workers: 1, ordered: true, buffer: peerBuffer}
 	anyOrder := j
 	anyOrder.ordered = false
-	return append(slices.Concat(sequentialOperators(j), sequentialOthers(anyOrder), concurrentOperators(anyOrder)), keyedOperator())
+	return append(slices.Concat(sequentialOperators(j), sequentialOthers(anyOrder), concurrentOperators(anyOrder), bridges(j)), keyedOperator())
 }
 
 // Bounds of the suite: of the best peer's time per item.
