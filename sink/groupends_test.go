@@ -18,6 +18,7 @@ import (
 	"github.com/penstock-go/penstock/checkpoint"
 	"github.com/penstock-go/penstock/pool"
 	"github.com/penstock-go/penstock/sink"
+	"github.com/penstock-go/penstock/sink/parquet"
 	"github.com/penstock-go/penstock/source"
 	"github.com/penstock-go/penstock/stage"
 )
@@ -347,6 +348,15 @@ func TestTwoSinksOfOneFile(t *testing.T) {
 	_, err := stage.RunAll(t.Context(), stage.To(source.Range(0, 9), one()), stage.To(source.Range(0, 9), one()))
 	require.ErrorContains(t, err, text)
 	_, err = stage.Run(t.Context(), source.Range(0, 9), one(), stage.DeadLetter(sink.DeadLetters(path), 0))
+	require.ErrorContains(t, err, text)
+	assert.Empty(t, filesOf(t, dir))
+	type row struct {
+		N int `parquet:"n"`
+	}
+	rows := parquet.Sink[row](path)
+	_, err = stage.Run(t.Context(), source.Of(row{1}), sink.Multi(rows, sink.NDJSON[row](path)))
+	require.ErrorContains(t, err, text)
+	_, err = stage.Run(t.Context(), source.Of(row{1}), sink.Multi(rows, rows))
 	require.ErrorContains(t, err, text)
 	assert.Empty(t, filesOf(t, dir))
 	_, err = stage.Run(t.Context(), source.Range(0, 9), sink.Multi(one(), one(sink.MaxBytes(4))))

@@ -64,7 +64,7 @@ func RunAll(ctx context.Context, flows ...Flow) ([]Summary, error) {
 	}
 	stop, unwatch := anyOf(stops)
 	defer unwatch()
-	m.shared.Stop = stop
+	m.shared.Stop = stop //nolint:fatcontext // nothing is nested
 	defer plan.Lend(ctx)()
 	runs, cancel := context.WithCancelCause(context.WithValue(ctx, plan.LenderKey{}, nil))
 	defer cancel(nil)

@@ -42,7 +42,7 @@ func TestAnyShutdownStopsWhatBranchesShare(t *testing.T) {
 				stops := make([]context.Context, 2)
 				ends := make([]context.CancelCauseFunc, 2)
 				for i := range stops {
-					stops[i], ends[i] = context.WithCancelCause(t.Context())
+					stops[i], ends[i] = context.WithCancelCause(t.Context()) //nolint:fatcontext // not nested
 					defer ends[i](nil)
 				}
 				if before {

@@ -21,7 +21,10 @@ import (
 	"github.com/penstock-go/penstock/stage"
 )
 
-var partKinds = []string{"parts", "parts-gzip", "partitioned", "partitioned-gzip", "parquet"}
+var partKinds = []string{"parts", "parts-gzip", "partitioned", "partitioned-gzip", "parquet", "route", "multi"}
+
+// copied is a file of the kind "multi" that has what the other one has.
+const copied = "part-2.ndjson"
 
 // forgetful is a kind that does not go on from the sink's state.
 const forgetful = "parts-forgetful"
@@ -42,6 +45,18 @@ func (j job) parts() stage.Sink[transfer] {
 		return sink.Partitioned(root, "part.ndjson.gz", sink.NDJSONEncoder[transfer](), third, sink.MaxOpen(2))
 	case "parquet":
 		return parquet.Sink[transfer](filepath.Join(root, "part.parquet"))
+	case "route": // the odd ones are appended, so that leftovers would show
+		return sink.Route(func(t transfer) string { return fmt.Sprint(t.ID % 2) }, func(route string) stage.Sink[transfer] {
+			path := filepath.Join(root, "part-"+route+".ndjson")
+			if route == "1" {
+				return sink.NDJSON[transfer](path, sink.Append())
+			}
+			return sink.NDJSON[transfer](path)
+		})
+	case "multi":
+		return sink.Multi(
+			sink.NDJSON[transfer](filepath.Join(root, "part-1.ndjson")),
+			sink.NDJSON[transfer](filepath.Join(root, copied), sink.Append()))
 	case forgetful:
 		return forgets{sink.NDJSON[transfer](filepath.Join(root, "part.ndjson"), sink.MaxBytes(300))}
 	}
@@ -85,11 +100,22 @@ func checkParts(t *testing.T, j job, n int) error {
 		case !strings.HasPrefix(d.Name(), "part-"):
 			return fmt.Errorf("%s is left behind", path)
 		}
+		if j.Kind == "route" || j.Kind == "multi" { // the files of one folder have an order each
+			folders[path] = readLines(t, path)
+			return nil
+		}
 		folders[filepath.Dir(path)] = append(folders[filepath.Dir(path)], readLines(t, path)...) // in the order of the names
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if j.Kind == "multi" {
+		one, two := filepath.Join(j.Dir, "out", "part-1.ndjson"), filepath.Join(j.Dir, "out", copied)
+		if !slices.Equal(folders[one], folders[two]) {
+			return fmt.Errorf("%d transfers went to one file, %d to the other, or not the same", len(folders[one]), len(folders[two]))
+		}
+		delete(folders, two)
 	}
 	var all []transfer
 	for folder, got := range folders {
