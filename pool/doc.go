@@ -7,7 +7,7 @@
 //	for event, err := range events.All(ctx) { ... }
 //
 // The verbs that yield a stream ([Imap], [ImapUnordered], [StarImap],
-// [ImapWith], [FlatMap], [FilterMap], [MapChunks]) are lazy plans: nothing runs
+// [ImapWith], [FlatMap], [FilterMap], [MapChunks], [Exec]) are lazy plans: nothing runs
 // until the stream is pulled. Those that take a context ([Map], [Starmap],
 // [Reduce], [Apply] and the async forms) run now, and so does [Flow], which is a flow
 // of the library go-streams. Sequential operators live in

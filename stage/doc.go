@@ -27,8 +27,8 @@
 // Items keep their order. So do failed items among them. Functions are called
 // one at a time, in stream order, in the goroutine that pulls: that is the
 // consumer's, or, upstream of a pool stage, whichever worker holds its pull lock.
-// Of the operators only Merge and MergeToEnd (one for each input) and Sort (where it
-// needs files) start goroutines, and join them.
+// Of the operators only Merge and MergeToEnd (one for each input), Sort (where it
+// needs files) and Exec (for its process) start goroutines, and join them.
 //
 // # Laziness
 //

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -395,6 +396,28 @@ func TestExecRestartsAreBounded(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 		})
 	}
+}
+
+// Between failures in a row it waits, twice as long each time, on any clock.
+func TestExecWaitsBeforeItStartsAgain(t *testing.T) {
+	childtest.NothingLeft(t)
+	synctest.Test(t, func(t *testing.T) {
+		cmd := child("crash", "bad", "3")
+		cmd.RestartDelay = time.Hour
+		began := time.Now()
+		var waits []float64
+		for _, err := range stage.Exec(source.Of("bad", "bad", "good", "bad", "bad", "bad", "good"), cmd).All(t.Context()) {
+			var e *stage.ItemError
+			assert.True(t, err == nil || errors.As(err, &e), "%v", err)
+			waits = append(waits, time.Since(began).Hours())
+			began = time.Now()
+		}
+		require.Len(t, waits, 7)
+		for i, about := range []float64{0, 0, 1, 0, 0, 1, 1} { // at most RestartDelay, as that is longer than 10 s
+			assert.InDelta(t, about, waits[i], 0.5, "item %d", i)
+			assert.Equal(t, about == 0, waits[i] == 0, "item %d", i)
+		}
+	})
 }
 
 func TestExecEnvironment(t *testing.T) {

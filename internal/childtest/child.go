@@ -48,10 +48,13 @@ func Main() {
 	}
 	if err := child(os.Args[3], os.Args[4:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		quit(1)
 	}
-	os.Exit(0)
+	quit(0)
 }
+
+// quit ends the process at once: os.Exit waits for a second under the race detector.
+func quit(code int) { syscall.Exit(code) }
 
 // child behaves as mode says. Modes that are about a line do it at that which args
 // begins with, and answer the others with what they are.
@@ -136,13 +139,13 @@ func child(mode string, args []string) error {
 			return err
 		}
 		time.Sleep(hour)
-	case "parent": // of one that outlives it
-		if err := spawn("sleep"); err != nil {
+	case "parent", "daemon": // of one that outlives it, in its group or in another
+		if err := spawn("sleep", mode == "daemon"); err != nil {
 			return err
 		}
 		return each(func(line string) error {
 			if line == at {
-				os.Exit(0)
+				quit(0)
 			}
 			return say(line + "\n")
 		})
@@ -180,7 +183,7 @@ func misbehave(mode, line, with string) error {
 		if err := say(line); err != nil {
 			return err
 		}
-		os.Exit(0)
+		quit(0)
 	case "deaf": // lives, and reads no more
 		err := os.Stdin.Close()
 		if err == nil {
@@ -206,14 +209,17 @@ func exit(status string) error {
 	if _, err := fmt.Sscan(status, &code); err != nil {
 		return err
 	}
-	os.Exit(code)
+	quit(code)
 	return nil
 }
 
-// spawn starts another child in the same group, with the same files.
-func spawn(mode string) error {
+// spawn starts another child with the same files, in the same group unless it leaves.
+func spawn(mode string, leaves bool) error {
 	cmd := exec.Command(os.Args[0], flag, os.Args[2], mode) //nolint:noctx,gosec // itself
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if leaves {
+		leave(cmd)
+	}
 	return cmd.Start()
 }
 

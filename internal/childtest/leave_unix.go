@@ -1,0 +1,11 @@
+//go:build unix
+
+package childtest
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// leave lets a command start in a session of its own.
+func leave(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
