@@ -105,10 +105,15 @@ func (f *files) next(ctx context.Context, limit stage.Limit) ([]byte, stage.Toke
 // settle makes the token of a block that was taken final: it says which records
 // it holds. block is its data. A worker does that; it waits for none.
 func (f *files) settle(t *stage.Token, block []byte) blocks.Counted {
+	return settled(f.tally, t, block)
+}
+
+// settled makes a token that has the number of a block in the tally final.
+func settled(tally *blocks.Tally, t *stage.Token, block []byte) blocks.Counted {
 	if t.N < 0 {
-		t.N = f.tally.Count(block) // not with the tally's lock held
+		t.N = tally.Count(block) // not with the tally's lock held
 	}
-	c := f.tally.Settle(t.First, t.N)
+	c := tally.Settle(t.First, t.N)
 	t.First, t.N, t.At.Record = c.First, c.Records, c.Record
 	return c
 }

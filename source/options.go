@@ -10,7 +10,7 @@ import (
 
 const defaultMaxRecord = 16 << 20
 
-// Option is a setting of a source of files.
+// Option is a setting of a source of files, or of a live one.
 type Option interface{ set(*options) }
 
 // options are the settings of a source of files.
@@ -23,12 +23,14 @@ type options struct {
 	csv       csvOptions
 	validate  bool
 	decode    func(line []byte, into any) error
+	live      liveOptions
 }
 
 type option struct {
 	name string
 	fn   func(*options)
-	only []string // the verbs that it is for, nil: all
+	only []string // the verbs that it is for, nil: all of files that do not grow
+	also []string // further verbs
 }
 
 func (o option) set(s *options) { o.fn(s) }
@@ -44,6 +46,9 @@ func settings(verb, path string, opts []Option) *options {
 		}
 		if o.only != nil && !slices.Contains(o.only, verb) {
 			panic("penstock: source." + verb + ": " + o.name + " is an option of " + strings.Join(o.only, ", ") + " only")
+		}
+		if o.only == nil && slices.Contains(liveVerbs, verb) && !slices.Contains(o.also, verb) {
+			panic("penstock: source." + verb + ": " + o.name + " is no option of a live source")
 		}
 		o.set(s)
 	}
@@ -62,7 +67,7 @@ func Paths(more ...string) Option {
 // MaxRecord panics if bytes is negative or more than 1 GiB.
 func MaxRecord(bytes int) Option {
 	bytes = size("MaxRecord", bytes, defaultMaxRecord)
-	return option{name: "MaxRecord", fn: func(s *options) { s.maxRecord = bytes }}
+	return option{name: "MaxRecord", also: followVerbs, fn: func(s *options) { s.maxRecord = bytes }}
 }
 
 // BlockSize fixes about how many bytes are taken from a file at a time: a block
@@ -75,7 +80,7 @@ func MaxRecord(bytes int) Option {
 // if bytes is negative or more than 1 GiB.
 func BlockSize(bytes int) Option {
 	bytes = size("BlockSize", bytes, 0)
-	return option{name: "BlockSize", fn: func(s *options) { s.blockSize = bytes }}
+	return option{name: "BlockSize", also: followVerbs, fn: func(s *options) { s.blockSize = bytes }}
 }
 
 // size checks a number of bytes.

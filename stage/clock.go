@@ -20,6 +20,9 @@ type Clock interface {
 	AfterFunc(d time.Duration, f func()) (stop func() bool)
 }
 
+// MachineClock is the clock that is used if nobody says otherwise.
+func MachineClock() Clock { return realClock{} }
+
 // realClock is the machine's.
 type realClock struct{}
 

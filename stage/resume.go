@@ -202,7 +202,7 @@ func (s *sourceRun) open(ctx context.Context, p any, r *resumption) (err error) 
 			return err
 		}
 	}
-	if s.from.Watermark == 0 && len(s.from.Done) == 0 {
+	if s.from.Watermark == 0 && len(s.from.Done) == 0 && s.from.At == (Position{}) {
 		return nil
 	}
 	return source.Seek(ctx, s.from.At, s.from.First)

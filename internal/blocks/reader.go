@@ -141,6 +141,9 @@ func (r *Reader) past() bool { return r.offset > r.until && r.handed && !r.skipp
 // included.
 func (r *Reader) Bytes() int64 { return r.offset + r.skipped + int64(r.end-r.start) }
 
+// Offset is where the next record begins.
+func (r *Reader) Offset() int64 { return r.offset }
+
 // Next returns the next block: whole records of about want bytes together, at
 // least one, and with records > 0 no more than that many. At the end of the
 // input it returns io.EOF; any other error of the input comes after all whole
