@@ -304,7 +304,11 @@ func goesOn(t *testing.T, sinkOf func(*world) stage.Sink[int], want map[string][
 		in := stage.Unbatch(stage.Batch(source.Range(0, 40), 3)) // small chunks
 		return stage.Run(t.Context(), in, sinkOf(w), stage.Checkpoint(w.store(), every))
 	}
-	for at := 1; ; at++ {
+	first := 1
+	if kill {
+		first = 2
+	}
+	for at := first; ; at += 2 {
 		w := &world{places: map[string]*place{}, failAt: at, kill: kill}
 		sum, err := job(w)
 		if w.steps < at {
