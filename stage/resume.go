@@ -277,6 +277,8 @@ func passOver[T any](done *checkpoint.Progress[Position], c *Chunk[T]) {
 
 var errNoState = errors.New("does not say whether it keeps a state (stage.Stateful), so a run with a checkpoint cannot have it")
 
+var errNotSaved = errors.New("holds what may not fit into memory, so a run with a checkpoint cannot have it")
+
 // keepState makes a stage part of the run with a checkpoint that it is opened for,
 // if it is for one.
 func keepState(ctx context.Context, node *plan.Node, p any) error {
@@ -286,8 +288,11 @@ func keepState(ctx context.Context, node *plan.Node, p any) error {
 	}
 	st, ok := p.(Stateful)
 	if !ok {
-		if node.Keeps || node.Foreign {
+		switch {
+		case node.Foreign:
 			return fmt.Errorf("stage: %s: %w", node.Label(), errNoState)
+		case node.Keeps:
+			return fmt.Errorf("stage: %s: %w", node.Label(), errNotSaved)
 		}
 		return nil
 	}

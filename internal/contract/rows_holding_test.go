@@ -159,17 +159,15 @@ func keyed() []operator {
 			apply: func(in stage.Stream[int], call func(int) error) stage.Stream[string] {
 				return text(stage.GroupBy(in, func(v int) int { must(call, v); return third(v) }, fold.Sum[int](), stage.ByKey[int]()))
 			},
-			want: func(items []int) []string {
-				var sums [3]int
-				for _, v := range items {
-					sums[third(v)] += v
-				}
-				var out []string
-				for k, v := range sums {
-					out = append(out, fmt.Sprint(stage.Pair[int, int]{First: k, Second: v}))
-				}
-				return out
+			want: sumsByThird,
+		},
+		{
+			name: "GroupBy/spilled", calls: true, mute: true,
+			apply: func(in stage.Stream[int], call func(int) error) stage.Stream[string] {
+				key := func(v int) int { must(call, v); return third(v) }
+				return text(stage.GroupBy(in, key, fold.Sum[int](), stage.ByKey[int](), stage.MaxKeys(2), stage.Spill(stage.SpillMemory(1))))
 			},
+			want: sumsByThird,
 		},
 		{
 			name: "Join", calls: true, mute: true,
@@ -197,6 +195,18 @@ func keyed() []operator {
 			want: each(double),
 		},
 	}
+}
+
+func sumsByThird(items []int) []string {
+	var sums [3]int
+	for _, v := range items {
+		sums[third(v)] += v
+	}
+	var out []string
+	for k, v := range sums {
+		out = append(out, fmt.Sprint(stage.Pair[int, int]{First: k, Second: v}))
+	}
+	return out
 }
 
 func backwards(items []int) []string {
