@@ -48,7 +48,7 @@ func pointing(t reflect.Type) bool {
 	if spill.Marshals(t) {
 		return false
 	}
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // all others are their own values
 	case reflect.Pointer, reflect.UnsafePointer, reflect.Interface, reflect.Chan:
 		return true
 	case reflect.Array:

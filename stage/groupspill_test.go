@@ -201,7 +201,7 @@ func TestGroupBySpillEndsEarly(t *testing.T) {
 		for stop := range 12 {
 			s := upTo(500)
 			s.cuts = []int{50}
-			opts := append(opts, MaxKeys(3), Spill(SpillDir(dir)))
+			opts := append(slices.Clone(opts), MaxKeys(3), Spill(SpillDir(dir)))
 			p, done := watched(t, GroupBy(s.stream().Filter(func(v int) bool { return fateOf(v) == nil }), func(v int) int { return v % 100 }, listing, opts...))
 			var c Chunk[Pair[int, []int]]
 			for range stop {
@@ -290,7 +290,7 @@ func TestGroupBySpillFileFailures(t *testing.T) {
 			dir := t.TempDir()
 			files := &fsystest.Faults{FS: fsys.OS{}, Before: fsystest.FailAt(n, syscall.ENOSPC)}
 			ctx := fsys.With(context.Background(), files)
-			opts := append(order, MaxKeys(50), Spill(SpillMemory(20000), SpillDir(dir)))
+			opts := append(slices.Clone(order), MaxKeys(50), Spill(SpillMemory(20000), SpillDir(dir)))
 			got, err := GroupBy(ints(1000), func(v int) int { return v % 400 }, tallies(), opts...).Collect(ctx)
 			if err == nil {
 				assert.Len(t, got, 400)
@@ -321,7 +321,7 @@ func TestGroupBySpillReadsOnlyWhatItWrote(t *testing.T) {
 func TestGroupBySpillMemory(t *testing.T) {
 	files := &tallying{}
 	ctx := fsys.With(context.Background(), files)
-	words := Map(ints(20000), Pure(func(v int) string { return strings.Repeat("x", 100) }))
+	words := Map(ints(20000), Pure(func(int) string { return strings.Repeat("x", 100) }))
 	list := Fold[string, []string]{
 		New:   func() []string { return nil },
 		Add:   func(acc []string, v string) ([]string, error) { return append(acc, v), nil },

@@ -92,7 +92,7 @@ func newResumption(node *plan.Node, saved *checkpoint.State) (*resumption, error
 // a chunk may hold, or hold items back. A chunk that a pool takes may then be a part of
 // what its token accounts for.
 var spreads = map[string]bool{ //nolint:gochecknoglobals // a constant
-	"FlatMap": true, "Unbatch": true, "Batch": true, "Zip": true,
+	"FlatMap": true, "Flatten": true, "FlattenErr": true, "Unbatch": true, "Batch": true, "Zip": true,
 }
 
 // enter notes a node and those that it reads. mixer is the pool behind it, if there is
