@@ -118,3 +118,18 @@ func ExampleDialect() {
 	fmt.Println(n, err)
 	// Output: 5 <nil>
 }
+
+// A table that is too large for memory joins a stream, with one query for a chunk.
+func ExampleLookupSQL() {
+	db := departures()
+	defer db.Close()
+	byID := stage.LookupBatch(source.LookupSQL[int64, Departure](db, "SELECT id AS key, * FROM departures WHERE id IN (?)"), 1000)
+	ids := source.Of[int64](8, 4, 1)
+	for p, err := range stage.LeftJoinBatch(ids, 100, func(id int64) int64 { return id }, byID).All(context.Background()) {
+		fmt.Println(p.First, p.Second.Value.Origin, p.Second.OK, err)
+	}
+	// Output:
+	// 8 PHX true <nil>
+	// 4  false <nil>
+	// 1 ABQ true <nil>
+}

@@ -83,9 +83,9 @@ func After(at stage.Position) QueryOption {
 	return queryOption(func(q *queryPlan) { q.after, q.resumes = at, true })
 }
 
-// Dialect names the database of a [Query], "sqlite" or "postgres", where its
-// driver is not recognised, because it is wrapped or little known. Only [Key]
-// needs to know. Dialect panics if the name is another.
+// Dialect names the database of a [Query] or [LookupSQL], "sqlite" or "postgres",
+// where its driver is not recognised, because it is wrapped or little known. Only
+// [Key] and LookupSQL need to know. Dialect panics if the name is another.
 func Dialect(name string) QueryOption {
 	d := dialect.Named(name)
 	if d == nil {

@@ -41,11 +41,12 @@ const leastIdle = 10 * time.Millisecond
 // (pool.Name("parse/v2"), Stream.Named); that is refused as well, unless
 // AcceptChange says that the old and the new results may stand side by side.
 //
-// Sources must be Resumable. Stages with a state (Chunked, Distinct, Enumerate,
-// Pairwise, Sample, Scan, Session, Skip, SkipWhile, Sliding, Take, TakeWhile, Tumbling,
-// Window, and those of third parties that are Stateful) have it saved behind the last
-// pool and are refused by name ahead of one. Refused, too, is a pool that does not keep
-// the order behind FlatMap, Unbatch, Batch, Zip or another pool.
+// Sources must be Resumable. Stages with a state (Chunked, Distinct, Enumerate, GroupBy,
+// Pairwise, Sample, Scan, Session, Skip, SkipWhile, Sliding, Take, TakeWhile, TopK,
+// Tumbling, Window, and those of third parties that are Stateful) have it saved behind the
+// last pool and are refused by name ahead of one. Refused, too, are Sort and GroupBy with
+// Spill, and a pool that does not keep the order behind FlatMap, Flatten, Unbatch, Batch,
+// Zip or another pool.
 //
 // Limits on failed items hold for all runs together. While the run lasts nobody else
 // can open the store.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -97,6 +98,43 @@ func ExampleUnbatch() {
 	// 1
 	// 2
 	// 3
+}
+
+// A sequence may be endless: it is read as far as its items are wanted.
+func ExampleFlatten() {
+	multiples := stage.Map(of(1, 10), stage.Pure(func(n int) iter.Seq[int] {
+		return func(yield func(int) bool) {
+			for v := n; v < 4*n || n == 10; v += n {
+				if !yield(v) {
+					return
+				}
+			}
+		}
+	}))
+	show(stage.Flatten(multiples).Take(6))
+	// Output:
+	// 1
+	// 2
+	// 3
+	// 10
+	// 20
+	// 30
+}
+
+// What a sequence gave before it failed stays, and the next one follows.
+func ExampleFlattenErr() {
+	pages := stage.Map(of(1, 2), stage.Pure(func(page int) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			if yield(fmt.Sprint("page ", page, ", row 1"), nil) && page == 1 {
+				yield("", errors.New("connection reset"))
+			}
+		}
+	}))
+	show(stage.FlattenErr(pages))
+	// Output:
+	// page 1, row 1
+	// error: FlattenErr: item 0: connection reset
+	// page 2, row 1
 }
 
 func ExampleScan() {

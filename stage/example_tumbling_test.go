@@ -98,3 +98,63 @@ func ExampleAllowedLateness() {
 	// 12:00:00-12:01:00 /shop 2, update 1
 	// 12:04:00-12:05:00 /shop 1, update 0
 }
+
+// Late items are failed ones: a run's policy deals with them.
+func ExampleFailLate() {
+	when := stage.EventTime(click.time, 30*time.Second)
+	counts := stage.Tumbling(clicks(), when, time.Minute, pageOf, count(), stage.FailLate())
+	show(stage.Map(counts, stage.Pure(line)))
+	// Output:
+	// 12:00:00-12:01:00 /home 2
+	// 12:00:00-12:01:00 /shop 1
+	// 12:01:00-12:02:00 /home 1
+	// error: Tumbling: item 5: late: its window is gone
+	// 12:04:00-12:05:00 /shop 1
+}
+
+// A key too many, as of a page that is never the same, does not fill the memory.
+func ExampleMaxWindows() {
+	when := stage.EventTime(click.time, 30*time.Second)
+	counts := stage.Tumbling(clicks(), when, time.Minute, pageOf, count(), stage.MaxWindows(1))
+	show(stage.Map(counts, stage.Pure(line)))
+	// Output:
+	// error: Tumbling: more than 1 open windows (see MaxWindows)
+}
+
+// recorded is a clock of a time that was.
+type recorded struct {
+	now   time.Time
+	leaps bool // over the time that somebody waits for
+}
+
+func (r *recorded) Now() time.Time { return r.now }
+
+func (r *recorded) AfterFunc(d time.Duration, f func()) func() bool {
+	if r.leaps {
+		r.now = r.now.Add(max(d, 0))
+		f()
+	}
+	return func() bool { return !r.leaps }
+}
+
+// Windows by the time at which items come, here all at noon.
+func ExampleArrivalTime() {
+	noon := &recorded{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
+	when := stage.ArrivalTime[click](stage.OnClock(noon))
+	show(stage.Map(stage.Tumbling(clicks(), when, time.Minute, pageOf, count()), stage.Pure(line)))
+	// Output:
+	// 12:00:00-12:01:00 /home 3
+	// 12:00:00-12:01:00 /shop 3
+}
+
+// On a clock that leaps over what is waited for, a test of a slow stream takes no time.
+func ExampleOnClock() {
+	clock := &recorded{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), leaps: true}
+	show(of(1, 2, 3).Throttle(0.5, 1, stage.OnClock(clock))) // one in two seconds
+	fmt.Println(clock.now.Format(time.TimeOnly))
+	// Output:
+	// 1
+	// 2
+	// 3
+	// 12:00:04
+}

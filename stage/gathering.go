@@ -18,10 +18,13 @@ type gatherer[A, B any] interface {
 	close() error
 }
 
-// gathering drives a gatherer.
+// gathering drives a gatherer. What the input's chunks account for is accounted for by the
+// last output, or, if the gatherer's state is saved with checkpoints, as soon as they are in
+// that state.
 type gathering[A, B any] struct {
 	upstream[A]
 	g      gatherer[A, B]
+	saves  bool
 	in     Chunk[A]
 	at     int
 	errs   int // errors of in handed on
@@ -31,6 +34,21 @@ type gathering[A, B any] struct {
 	upEnd  error // upstream's, sticky
 	end    error // sticky
 	full   bool  // everything is in
+}
+
+// saving is a gathering whose gatherer has its state saved.
+type saving[A, B any] struct {
+	*gathering[A, B]
+	Stateful
+}
+
+// newGathering drives g; state, which is g, is nil if a checkpoint cannot hold it.
+func newGathering[A, B any](up upstream[A], g gatherer[A, B], state Stateful) Puller[B] {
+	driven := &gathering[A, B]{upstream: up, g: g, saves: state != nil}
+	if driven.saves {
+		return saving[A, B]{driven, state}
+	}
+	return driven
 }
 
 // Pull implements Puller.
@@ -99,6 +117,10 @@ func (g *gathering[A, B]) take(ctx context.Context, into *Chunk[B]) error {
 			into.Fail(e)
 		}
 		if g.at == len(g.in.Items) {
+			if g.saves {
+				into.Tokens, g.tokens = append(into.Tokens, g.tokens...), nil
+				into.Partial = g.in.Partial
+			}
 			return nil
 		}
 		before := g.at
@@ -151,6 +173,7 @@ func (g *gathering[A, B]) hand(into *Chunk[B], room int) error {
 		into.Items, err = g.g.next(into.Items, room)
 		return err
 	})
+	into.Partial = !g.saves
 	if err == io.EOF {
 		into.Tokens = append(into.Tokens, g.tokens...)
 		into.Partial = false

@@ -92,7 +92,7 @@ func newResumption(node *plan.Node, saved *checkpoint.State) (*resumption, error
 // a chunk may hold, or hold items back. A chunk that a pool takes may then be a part of
 // what its token accounts for.
 var spreads = map[string]bool{ //nolint:gochecknoglobals // a constant
-	"FlatMap": true, "Unbatch": true, "Batch": true, "Zip": true,
+	"FlatMap": true, "Flatten": true, "FlattenErr": true, "Unbatch": true, "Batch": true, "Zip": true,
 }
 
 // enter notes a node and those that it reads. mixer is the pool behind it, if there is
@@ -277,6 +277,8 @@ func passOver[T any](done *checkpoint.Progress[Position], c *Chunk[T]) {
 
 var errNoState = errors.New("does not say whether it keeps a state (stage.Stateful), so a run with a checkpoint cannot have it")
 
+var errNotSaved = errors.New("holds what may not fit into memory, so a run with a checkpoint cannot have it")
+
 // keepState makes a stage part of the run with a checkpoint that it is opened for,
 // if it is for one.
 func keepState(ctx context.Context, node *plan.Node, p any) error {
@@ -286,8 +288,11 @@ func keepState(ctx context.Context, node *plan.Node, p any) error {
 	}
 	st, ok := p.(Stateful)
 	if !ok {
-		if node.Keeps || node.Foreign {
+		switch {
+		case node.Foreign:
 			return fmt.Errorf("stage: %s: %w", node.Label(), errNoState)
+		case node.Keeps:
+			return fmt.Errorf("stage: %s: %w", node.Label(), errNotSaved)
 		}
 		return nil
 	}

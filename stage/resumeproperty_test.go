@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"testing"
@@ -94,6 +95,10 @@ func operators() []operator {
 	sum := func(p stage.Pair[int64, int64]) int64 { return p.First + p.Second }
 	flat := serial("FlatMap", func(s stage.Stream[int64]) stage.Stream[int64] { return stage.FlatMap(s, twice) })
 	flat.expands = true
+	lazily := serial("Flatten", func(s stage.Stream[int64]) stage.Stream[int64] {
+		return stage.Flatten(stage.Map(s, stage.Pure(func(v int64) iter.Seq[int64] { return slices.Values([]int64{v, v + 1000}[:v%3%2+1]) })))
+	})
+	lazily.expands = true
 	batch := serial("Batch", func(s stage.Stream[int64]) stage.Stream[int64] { return stage.Unbatch(stage.Batch(s, 7)) })
 	batch.expands = true
 	sums := serial("sums of Batch", func(s stage.Stream[int64]) stage.Stream[int64] {
@@ -113,7 +118,7 @@ func operators() []operator {
 		}),
 		serial("FilterMap", func(s stage.Stream[int64]) stage.Stream[int64] { return stage.FilterMap(s, oddOnly) }),
 		serial("Tap", func(s stage.Stream[int64]) stage.Stream[int64] { return s.Tap(func(int64) {}) }),
-		flat, batch, sums, zip,
+		flat, lazily, batch, sums, zip,
 		keeping("Take", func(s stage.Stream[int64]) stage.Stream[int64] { return s.Take(60) }),
 		keeping("Skip", func(s stage.Stream[int64]) stage.Stream[int64] { return s.Skip(25) }),
 		keeping("TakeWhile", func(s stage.Stream[int64]) stage.Stream[int64] {

@@ -95,8 +95,7 @@ func newSorting[T any](
 	s := &sorting[T]{upstream: up, ctx: ctx, cmp: cmp, cfg: cfg, codec: codec}
 	s.buffers = min(runtime.GOMAXPROCS(0), maxSorters) + 1
 	s.share = max(cfg.memory/4*3/int64(s.buffers), 1)
-	s.block = int(min(max(cfg.memory/(4*maxFanIn), minBlock), maxBlock))
-	s.fanIn = int(min(max(cfg.memory/int64(2*s.block), minFanIn), maxFanIn))
+	s.block, s.fanIn = cfg.merging()
 	s.done = make(chan sortDone[T], s.buffers)
 	if codec.Whole {
 		s.give = recycler(up.p)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 
 	"github.com/penstock-go/penstock/internal/spill"
 )
@@ -88,13 +89,23 @@ func newSpillConfig(who string, opts []SpillOption) spillConfig {
 	return c
 }
 
-// codecFor is the codec of a type, and whether an option gave part of it.
+// merging is how large the blocks of temporary files are, and how many files are merged at
+// once, so that this takes a quarter of the memory.
+func (c *spillConfig) merging() (block, fanIn int) {
+	block = int(min(max(c.memory/(4*maxFanIn), minBlock), maxBlock))
+	return block, int(min(max(c.memory/int64(2*block), minFanIn), maxFanIn))
+}
+
+// given reports whether one of the options is an O.
+func given[O any](options []any) bool {
+	return slices.ContainsFunc(options, func(o any) bool { _, ok := o.(O); return ok })
+}
+
+// codecFor is the codec of a type.
 func codecFor[T any](who string, c *spillConfig) spill.Codec[T] {
 	codec, err := spill.Of[T]()
-	given := false
 	for _, o := range c.codecs {
 		if own, ok := o.(spillCodec[T]); ok {
-			given = true
 			codec.Views = true
 			codec.Append = func(dst []byte, v *T) ([]byte, error) { return own.encode(dst, *v) }
 			codec.Decode = func(src []byte, v *T) (err error) {
@@ -103,7 +114,7 @@ func codecFor[T any](who string, c *spillConfig) spill.Codec[T] {
 			}
 		}
 	}
-	if err != nil && !given {
+	if err != nil && !given[spillCodec[T]](c.codecs) {
 		panic(fmt.Sprintf("penstock: %s: no codec for %s: %v: give it a SpillCodec", who, reflect.TypeFor[T](), err))
 	}
 	for _, o := range c.sizes {

@@ -44,6 +44,7 @@ type StageSummary struct { //nolint:revive // "Summary" is the run's
 	Merged              int64 // items less than came in, because several became one
 	Abandoned           int64 // items taken in and not handed on, because the run stopped early
 	Caught              int64 // failed items of stages before that Catch let go: they are in none of the above
+	Late                int64 // items whose windows were gone: they are among those filtered or, with FailLate, failed
 
 	PeakInFlight int64         // items in flight at most
 	ChunkSize    int64         // items a chunk that a pool asked for at the end: what the automatic size settled on
@@ -74,7 +75,7 @@ func stagesOf(node *plan.Node, meters []*plan.Meter) []StageSummary {
 			Name: n.Label(), Op: n.Op, source: n.Kind == plan.Source,
 			In: m.In, Out: m.Out, ChunksIn: m.ChunksIn, ChunksOut: m.ChunksOut,
 			Filtered: m.Filtered, Failed: m.Failed, Expanded: m.Expanded, Merged: m.Merged, Abandoned: m.Abandoned,
-			Caught:       m.Caught,
+			Caught: m.Caught, Late: m.Late,
 			PeakInFlight: m.PeakInFlight, ChunkSize: m.ChunkSize,
 			CreditWait: m.CreditWait, PullWait: m.PullWait, ConsumerWait: m.ConsumerWait, BranchWait: m.BranchWait,
 		})
@@ -153,6 +154,7 @@ var summaryColumns = []summaryColumn{
 	{"merged", false, number(func(s *StageSummary) int64 { return s.Merged })},
 	{"abandoned", false, number(func(s *StageSummary) int64 { return s.Abandoned })},
 	{"caught", false, number(func(s *StageSummary) int64 { return s.Caught })},
+	{"late", false, number(func(s *StageSummary) int64 { return s.Late })},
 	{"chunks in", false, number(func(s *StageSummary) int64 { return s.ChunksIn })},
 	{"chunks out", false, number(func(s *StageSummary) int64 { return s.ChunksOut })},
 	{"peak in flight", false, number(func(s *StageSummary) int64 { return s.PeakInFlight })},

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -14,13 +15,14 @@ import (
 //
 // Failed items pass at once, ahead of the first item. An item at which cmp panics becomes
 // an *ItemError. If the input fails, or the run is told to stop, TopK ends with that error
-// and without items. A run with a checkpoint refuses it: it holds items. TopK panics if k
-// is negative or cmp is nil.
+// and without items. The items that it holds are saved with a checkpoint, as JSON. TopK
+// panics if k is negative or cmp is nil.
 func TopK[T any](in Stream[T], k int, cmp func(a, b T) int) Stream[T] {
 	notBelow(0, k, "stage.TopK: k")
 	notNil(cmp == nil, "stage.TopK: cmp")
 	return keeping("TopK", fmt.Sprintf("first %d", k), in, func(_ context.Context, up upstream[T]) (Puller[T], error) {
-		return &gathering[T, T]{upstream: up, g: &topK[T]{k: k, cmp: cmp}}, nil
+		g := &topK[T]{k: k, cmp: cmp}
+		return newGathering(up, g, g), nil
 	})
 }
 
@@ -121,5 +123,46 @@ func (t *topK[T]) next(to []T, room int) ([]T, error) {
 
 func (t *topK[T]) close() error {
 	t.heap, t.items = nil, nil
+	return nil
+}
+
+// topKState is what a checkpoint holds of TopK.
+type topKState[T any] struct {
+	Came  int64            `json:"came"`
+	Items []rankedState[T] `json:"items"`
+}
+
+type rankedState[T any] struct {
+	Item T     `json:"item"`
+	Seq  int64 `json:"seq"`
+}
+
+// SaveState implements Stateful: the items that are the first so far, or left.
+func (t *topK[T]) SaveState() (json.RawMessage, error) {
+	held := t.heap
+	if t.items != nil {
+		held = slices.Clone(t.items)
+		slices.Reverse(held) // the last on top, so it is a heap too
+	}
+	s := topKState[T]{Came: t.came, Items: make([]rankedState[T], 0, len(held))}
+	for _, r := range held {
+		s.Items = append(s.Items, rankedState[T]{r.v, r.seq})
+	}
+	return json.Marshal(s)
+}
+
+// RestoreState implements Stateful.
+func (t *topK[T]) RestoreState(state json.RawMessage) error {
+	var s topKState[T]
+	if err := json.Unmarshal(state, &s); err != nil {
+		return err
+	}
+	if len(s.Items) > t.k {
+		return fmt.Errorf("%d items, want the first %d", len(s.Items), t.k)
+	}
+	t.came = s.Came
+	for _, r := range s.Items {
+		t.heap = append(t.heap, ranked[T]{r.Item, r.Seq})
+	}
 	return nil
 }

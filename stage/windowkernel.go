@@ -110,6 +110,7 @@ func (k *windows[A, K, Acc]) isLate(a A) error {
 	if k.late != nil {
 		k.late(a)
 	}
+	k.m.Late++
 	if k.cfg.fails {
 		return ErrLate
 	}

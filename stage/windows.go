@@ -52,7 +52,7 @@ func ArrivalTime[A any](opts ...TimeOption) TimeOf[A] {
 // ends, then in that in which their first items came. Windows without items do not come.
 // If the input fails, or the run is told to stop, open windows do not come. An
 // item that comes when its window is gone is late: it is dropped and counted as
-// filtered, unless OnLate or FailLate say otherwise.
+// filtered, unless OnLate or FailLate say otherwise; StageSummary.Late says how many were.
 //
 // The windows that are open are held beyond the in-flight budget, MaxWindows of them at
 // most. They, and the watermark, are saved with a checkpoint, as JSON, which must give

@@ -1,6 +1,7 @@
 package stage_test
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
@@ -35,6 +36,11 @@ func resultsOf(s stage.Stream[stage.WindowResult[int64, int64]]) stage.Stream[in
 	}))
 }
 
+// pairsOf makes one number of a group.
+func pairsOf(s stage.Stream[stage.Pair[int64, int64]]) stage.Stream[int64] {
+	return stage.Map(s, stage.Pure(func(p stage.Pair[int64, int64]) int64 { return digest([]int64{p.First, p.Second}) }))
+}
+
 // holdingOperators are stages that remember items, for a random pipeline.
 func holdingOperators(keeping func(string, func(stage.Stream[int64]) stage.Stream[int64]) operator) []operator {
 	digested := func(name string, on func(stage.Stream[int64]) stage.Stream[[]int64]) operator {
@@ -64,6 +70,15 @@ func holdingOperators(keeping func(string, func(stage.Stream[int64]) stage.Strea
 		}),
 		keeping("Session", func(s stage.Stream[int64]) stage.Stream[int64] {
 			return resultsOf(stage.Session(s, jumbled(), 4*time.Second, thirds, sums(), stage.AllowedLateness(5*time.Second)))
+		}),
+		keeping("GroupBy", func(s stage.Stream[int64]) stage.Stream[int64] {
+			return pairsOf(stage.GroupBy(s, func(v int64) int64 { return v % 40 }, sums()))
+		}),
+		keeping("GroupBy by key", func(s stage.Stream[int64]) stage.Stream[int64] {
+			return pairsOf(stage.GroupBy(s, func(v int64) int64 { return v % 40 }, sums(), stage.ByKey[int64]()))
+		}),
+		keeping("TopK", func(s stage.Stream[int64]) stage.Stream[int64] {
+			return stage.TopK(s, 30, func(a, b int64) int { return cmp.Compare(a%10, b%10) })
 		}),
 		keeping("Sample", func(s stage.Stream[int64]) stage.Stream[int64] { return s.Sample(30, 7) }),
 	}

@@ -188,6 +188,16 @@ func TestOnClock(t *testing.T) {
 	assert.GreaterOrEqual(t, clock.Now().Sub(began), 10*time.Second)
 }
 
+// lateOf are the late, the filtered and the failed items of a run's windows.
+func lateOf(sum stage.Summary) []int64 {
+	for _, s := range sum.Stages {
+		if s.Op == "Tumbling" {
+			return []int64{s.Late, s.Filtered, s.Failed}
+		}
+	}
+	return nil
+}
+
 func TestLateItemsHaveAPlace(t *testing.T) {
 	in := source.Slice([]int64{1, 5, 21, 3, 25, 9, 40})
 	var late []int64
@@ -198,6 +208,11 @@ func TestLateItemsHaveAPlace(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []int64{3, 9}, late)
 	assert.Equal(t, int64(3), sum.Written)
+	assert.Equal(t, []int64{2, 2, 0}, lateOf(sum))
+	sum, err = stage.Run(t.Context(), tumbling(stage.FailLate()), sink.Discard[stage.WindowResult[string, int64]](), stage.Continue(0))
+	require.NoError(t, err)
+	assert.Equal(t, []int64{2, 0, 2}, lateOf(sum))
+	assert.Contains(t, sum.String(), "late")
 
 	failed := 0
 	for _, err := range tumbling(stage.FailLate()).All(t.Context()) {

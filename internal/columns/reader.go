@@ -53,6 +53,9 @@ func NewReader(typ reflect.Type) (*Reader, error) {
 	return &Reader{fields: fields, pointer: typ.Kind() == reflect.Pointer}, nil
 }
 
+// Struct tells whether an item is a struct with columns, or a pointer to one.
+func (r *Reader) Struct() bool { return r.fields != nil }
+
 // unexported is the first type on the way to a field that is embedded as a pointer
 // and not exported, so that nobody but its package can set the pointer.
 func unexported(t reflect.Type, index []int) reflect.Type {

@@ -159,17 +159,15 @@ func keyed() []operator {
 			apply: func(in stage.Stream[int], call func(int) error) stage.Stream[string] {
 				return text(stage.GroupBy(in, func(v int) int { must(call, v); return third(v) }, fold.Sum[int](), stage.ByKey[int]()))
 			},
-			want: func(items []int) []string {
-				var sums [3]int
-				for _, v := range items {
-					sums[third(v)] += v
-				}
-				var out []string
-				for k, v := range sums {
-					out = append(out, fmt.Sprint(stage.Pair[int, int]{First: k, Second: v}))
-				}
-				return out
+			want: sumsByThird,
+		},
+		{
+			name: "GroupBy/spilled", calls: true, mute: true,
+			apply: func(in stage.Stream[int], call func(int) error) stage.Stream[string] {
+				key := func(v int) int { must(call, v); return third(v) }
+				return text(stage.GroupBy(in, key, fold.Sum[int](), stage.ByKey[int](), stage.MaxKeys(2), stage.Spill(stage.SpillMemory(1))))
 			},
+			want: sumsByThird,
 		},
 		{
 			name: "Join", calls: true, mute: true,
@@ -177,15 +175,22 @@ func keyed() []operator {
 				names := stage.InMap(map[int]string{0: "zero", 2: "two"})
 				return text(stage.Join(in, func(v int) int { must(call, v); return third(v) }, names))
 			},
-			want: func(items []int) []string {
-				var out []string
-				for _, v := range items {
-					if name, ok := map[int]string{0: "zero", 2: "two"}[third(v)]; ok {
-						out = append(out, fmt.Sprint(stage.Pair[int, string]{First: v, Second: name}))
-					}
-				}
-				return out
+			want: namedByThird,
+		},
+		{
+			name: "JoinBatch", calls: true, mute: true,
+			apply: func(in stage.Stream[int], call func(int) error) stage.Stream[string] {
+				names := stage.LookupBatch(namesOfThirds, 2)
+				return text(stage.JoinBatch(in, 100, func(v int) int { must(call, v); return third(v) }, names))
 			},
+			want: namedByThird,
+		},
+		{
+			name: "pool.MapChunks/MatchingBatch", mute: true,
+			apply: func(in stage.Stream[int], _ func(int) error) stage.Stream[string] {
+				return text(pool.MapChunks(pool.New(2), in, stage.MatchingBatch(third, stage.LookupBatch(namesOfThirds, 2))))
+			},
+			want: namedByThird,
 		},
 		{
 			name: "pool.ImapKeyed", calls: true, anyOrder: true,
@@ -197,6 +202,38 @@ func keyed() []operator {
 			want: each(double),
 		},
 	}
+}
+
+func namesOfThirds(_ context.Context, keys []int) (map[int]string, error) {
+	found := map[int]string{}
+	for _, k := range keys {
+		if k != 1 {
+			found[k] = map[int]string{0: "zero", 2: "two"}[k]
+		}
+	}
+	return found, nil
+}
+
+func namedByThird(items []int) []string {
+	var out []string
+	for _, v := range items {
+		if name, ok := map[int]string{0: "zero", 2: "two"}[third(v)]; ok {
+			out = append(out, fmt.Sprint(stage.Pair[int, string]{First: v, Second: name}))
+		}
+	}
+	return out
+}
+
+func sumsByThird(items []int) []string {
+	var sums [3]int
+	for _, v := range items {
+		sums[third(v)] += v
+	}
+	var out []string
+	for k, v := range sums {
+		out = append(out, fmt.Sprint(stage.Pair[int, int]{First: k, Second: v}))
+	}
+	return out
 }
 
 func backwards(items []int) []string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/penstock-go/penstock/source"
 	"github.com/penstock-go/penstock/stage"
@@ -141,6 +142,35 @@ func sequential() []operator {
 			name: "Batch", mute: true,
 			apply: func(in stage.Stream[int], _ func(int) error) stage.Stream[string] { return text(stage.Batch(in, 4)) },
 			want:  batches,
+		},
+		{
+			name: "Flatten", calls: true, mute: true,
+			apply: func(in stage.Stream[int], call func(int) error) stage.Stream[string] {
+				return text(stage.Flatten(stage.Map(in, stage.Pure(func(v int) iter.Seq[int] {
+					return func(yield func(int) bool) {
+						must(call, v)
+						for i := 0; i < v%3 && yield(v); i++ {
+						}
+					}
+				}))))
+			},
+			want: repeated,
+		},
+		{
+			name: "FlattenErr", calls: true,
+			apply: func(in stage.Stream[int], call func(int) error) stage.Stream[string] {
+				return text(stage.FlattenErr(stage.Map(in, stage.Pure(func(v int) iter.Seq2[int, error] {
+					return func(yield func(int, error) bool) {
+						if err := call(v); err != nil {
+							yield(0, err)
+							return
+						}
+						for i := 0; i < v%3 && yield(v, nil); i++ {
+						}
+					}
+				}))))
+			},
+			want: repeated,
 		},
 		{
 			name: "Unbatch", mute: true,

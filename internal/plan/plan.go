@@ -85,6 +85,7 @@ type Meter struct {
 	Merged              int64 // items less than came in, because several became one
 	Abandoned           int64 // items taken in and not handed on when the run stopped early
 	Caught              int64 // failed items, of stages before, that were let go
+	Late                int64 // of those filtered or failed, items whose windows were gone
 
 	PeakInFlight int64         // items
 	ChunkSize    int64         // items a chunk that a pool asked for at the end; 0 for other nodes

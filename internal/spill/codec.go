@@ -105,7 +105,7 @@ func (b *builder) kind(t reflect.Type, path string) (*kind, error) {
 	}
 	b.open[t] = true
 	defer delete(b.open, t)
-	if marshals(t) {
+	if Marshals(t) {
 		return marshaler(t), nil
 	}
 	switch t.Kind() {
@@ -253,7 +253,8 @@ func length(src []byte) (n uint64, rest []byte, err error) {
 	return n, src[w:], nil
 }
 
-func marshals(t reflect.Type) bool {
+// Marshals reports whether values of a type write themselves.
+func Marshals(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return p.Implements(reflect.TypeFor[encoding.BinaryMarshaler]()) && p.Implements(reflect.TypeFor[encoding.BinaryUnmarshaler]())
 }

@@ -6,6 +6,11 @@
 // An accumulator is a plain value: the result itself, or a struct whose methods give the
 // results. It holds no more than a fold says, so most take a few words for each key. The
 // folds are stateless and can be shared; merging keeps the order of the items.
+//
+// Operators that save accumulators with a checkpoint write them as JSON. Those of this
+// package come back as they were, if the items do that they hold, except that JSON has no
+// form for NaN and the infinities: a float64 of Sum, Mean, Stats, Min or Max that is one
+// fails the checkpoint.
 package fold
 
 import (
