@@ -52,7 +52,8 @@ type Command struct {
 	// Pipeline is how many items of a chunk may be written before the answer to the
 	// first of them is read. The default, and what 0 means, is 1: an item is written
 	// when the one before it was answered. More is several times as fast for quick
-	// programs, and then an item may be sent twice; see Exec.
+	// programs, and then an item may be sent twice; see Exec. A run with a stall detector
+	// (StallAfter) sends one at a time.
 	Pipeline int
 	// Restarts is how often it may fail in a row, without an answer in between, and be
 	// started again: with one failure more the stream ends with ErrRestarts. The

@@ -39,7 +39,9 @@ import (
 //
 // With a Pipeline of more than 1 that stays so: when the process ends or gets out of
 // step with several lines on the way, those without a sure answer are sent again to a new
-// process, one at a time, so that the right one fails. They have been sent twice then.
+// process, one at a time, so that the right one fails. They have been sent twice then. A
+// process that ended so is not reported if the next one answers them all. Lines too many
+// that always come late shift the answers until the end, where the stream fails for it.
 //
 // Order is kept, and at most a chunk's answers are held. A run with a checkpoint has it as
 // it has Map: an item is sent again unless what came of it is done. What a program

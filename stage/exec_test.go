@@ -404,14 +404,18 @@ func TestExecWaitsBeforeItStartsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cmd := child("crash", "bad", "3")
 		cmd.RestartDelay = time.Hour
-		began := time.Now()
+		p, err := stage.Exec(source.Of("bad", "bad", "good", "bad", "bad", "bad", "good"), cmd).Open(t.Context())
+		require.NoError(t, err)
+		defer func() { require.NoError(t, p.Close()) }()
 		var waits []float64
-		for _, err := range stage.Exec(source.Of("bad", "bad", "good", "bad", "bad", "bad", "good"), cmd).All(t.Context()) {
-			var e *stage.ItemError
-			assert.True(t, err == nil || errors.As(err, &e), "%v", err)
-			waits = append(waits, time.Since(began).Hours())
-			began = time.Now()
+		var c stage.Chunk[string]
+		for err == nil {
+			began := time.Now()
+			if err = p.Pull(t.Context(), &c, stage.Limit{Items: 1}); len(c.Items)+len(c.Errors) > 0 {
+				waits = append(waits, time.Since(began).Hours())
+			}
 		}
+		require.Equal(t, io.EOF, err)
 		require.Len(t, waits, 7)
 		for i, about := range []float64{0, 0, 1, 0, 0, 1, 1} { // at most RestartDelay, as that is longer than 10 s
 			assert.InDelta(t, about, waits[i], 0.5, "item %d", i)
