@@ -7,12 +7,12 @@
 //	for event, err := range events.All(ctx) { ... }
 //
 // The verbs that yield a stream ([Imap], [ImapUnordered], [StarImap],
-// [ImapWith], [FlatMap], [FilterMap], [MapChunks], [Exec]) are lazy plans: nothing runs
-// until the stream is pulled. Those that take a context ([Map], [Starmap],
-// [Reduce], [Apply] and the async forms) run now, and so does [Flow], which is a flow
-// of the library go-streams. Sequential operators live in
-// package stage, the budget in package backpressure, the ring in package
-// reorder.
+// [ImapWith], [ImapKeyed], [FlatMap], [FilterMap], [MapChunks], [Exec]) are lazy plans:
+// nothing runs until the stream is pulled. Those that take a context ([Map],
+// [Starmap], [Reduce], [ReduceByKey], [Apply] and the async forms) run now, and so does
+// [Flow], which is a flow of the library go-streams. [Pool.Resize] changes the number of
+// workers while calls run. Sequential operators live in package stage, the budget in
+// package backpressure, the ring in package reorder.
 //
 // A worker pulls a chunk of items at a time, under one lock; there is no
 // dispatcher and no channel per item. Results come in the order of the source,

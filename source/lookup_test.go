@@ -16,7 +16,7 @@ import (
 	"github.com/penstock-go/penstock/stage"
 )
 
-const squaresOf = "SELECT id, id, square FROM t WHERE id IN (?);"
+const squaresOf = "SELECT id AS k, id, square FROM t WHERE id IN (?);"
 
 // The rows of all keys that there are come, whatever the number of keys and the database's
 // limit.
@@ -83,7 +83,7 @@ func (k *token) Scan(src any) error {
 }
 
 // code is a key that scans itself and is a value of the database's.
-type code string
+type code string //nolint:recvcheck // as Scanner and Valuer want it
 
 // Scan implements sql.Scanner.
 func (c *code) Scan(src any) error {

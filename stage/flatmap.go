@@ -71,7 +71,7 @@ func (k *flatMapping[A, B]) clear() {
 }
 
 // Unbatch is the stream of the items of in's slices, one by one. The items are
-// copied out; the slices stay as they are. Unbatch asks its input for as many
+// copied out; the slices stay as they are. For sequences there is Flatten. Unbatch asks its input for as many
 // slices as seem enough, one at first, and holds at most those.
 func Unbatch[T any](in Stream[[]T]) Stream[T] {
 	return serial("Unbatch", "", in, func(_ context.Context, up upstream[[]T]) (Puller[T], error) {

@@ -92,7 +92,7 @@ func (k *flattening[S, T]) run(ctx context.Context, items []S, out []T, c *curso
 		if k.next == nil {
 			k.begin(items[c.in])
 		}
-		k.ctx, k.out, k.n = ctx, out, c.out
+		k.ctx, k.out, k.n = ctx, out, c.out //nolint:fatcontext // for the coroutine
 		more, err := k.resume()
 		made := k.n - c.out
 		c.out, k.ctx, k.out = k.n, nil, nil

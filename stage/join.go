@@ -24,8 +24,8 @@ type Matched[V any] struct {
 // found; the others are dropped (an inner join). It runs in whoever pulls, an item at a
 // time and in order, holds nothing, and has no state for a checkpoint. An item at which
 // key or lookup fails or panics becomes an *ItemError. For lookups that take long use
-// pool.FilterMap with Matching, which runs them in many workers. Join panics if key or
-// lookup is nil.
+// pool.FilterMap with Matching, which runs them in many workers, or JoinBatch, which looks
+// many keys up at once. Join panics if key or lookup is nil.
 func Join[A, K, V any](in Stream[A], key func(A) K, lookup Lookup[K, V]) Stream[Pair[A, V]] {
 	notNil(key == nil, "stage.Join: key")
 	notNil(lookup == nil, "stage.Join: lookup")
