@@ -23,15 +23,21 @@ func ExampleFollow() {
 	path := filepath.Join(dir, "app.log")
 	write := func(text string) { _ = os.WriteFile(path, []byte(text), 0o600) }
 
+	type entry struct {
+		N int `json:"n"`
+	}
 	write("{\"n\":1}\n{\"n\":2}\n")
 	lines := source.Follow(path, source.LingerFor(10*time.Millisecond), source.IdleFor(300*time.Millisecond))
-	events := stage.Map(lines, func(_ context.Context, line string) (n struct{ N int }, err error) {
-		return n, json.Unmarshal([]byte(line), &n)
+	events := stage.Map(lines, func(_ context.Context, line string) (e entry, err error) {
+		return e, json.Unmarshal([]byte(line), &e)
 	})
 	for e, err := range events.All(context.Background()) {
 		fmt.Println(e.N, err)
 		if e.N == 2 {
 			_ = os.Rename(path, path+".1")
+			type entry struct {
+				N int `json:"n"`
+			}
 			write("{\"n\":3}\n")
 		}
 	}

@@ -31,10 +31,14 @@ type log struct {
 
 func newLog(t *testing.T) log { return log{t, filepath.Join(t.TempDir(), "app.log")} }
 
-func (l log) add(text string) { l.addTo("", text) }
+func (l log) add(text string) {
+	l.t.Helper()
+	l.addTo("", text)
+}
 
 // addTo adds to the file that has this behind the log's name.
 func (l log) addTo(suffix, text string) {
+	l.t.Helper()
 	f, err := os.OpenFile(l.path+suffix, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	require.NoError(l.t, err)
 	_, err = f.WriteString(text)
@@ -81,7 +85,8 @@ func (l log) watch(writer func(), opts ...source.Option) (events []event, err er
 		case errors.As(err, &item):
 			require.Regexp(l.t, `app\.log@[^ ]*: record \d+, byte \d+: `, err.Error())
 			if errors.Is(err, source.ErrTooLong) {
-				line = err.Error()[strings.Index(err.Error(), "record "):]
+				_, line, _ = strings.Cut(err.Error(), ": record ")
+				line = "record " + line
 				break
 			}
 			require.ErrorIs(l.t, err, source.ErrGap)

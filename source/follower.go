@@ -319,7 +319,7 @@ func (f *follower) failure(err error) error {
 }
 
 func (f *follower) Close() error {
-	err := errors.Join(f.cur.close(), f.left.close(), f.chain.close())
+	err := errors.Join(f.cur.close(), f.left.close(), f.close())
 	f.cur, f.left = nil, nil
 	if err != nil {
 		return &Error{File: f.path, Err: pathless(err)}
