@@ -283,7 +283,7 @@ func (f *follower) none(ctx context.Context, now time.Time) error {
 	empty := f.cur != nil && f.cur.seen == 0
 	f.lookAgain(now)
 	if f.failed != nil || len(f.ahead) != ahead || len(f.gaps) != gaps || empty && f.cur.seen > 0 {
-		return nil
+		return nil //nolint:nilerr // it is told when all is read
 	}
 	if !f.torn.IsZero() && (f.ending || f.cur != f.tip && now.Sub(f.torn) >= f.live.linger) {
 		f.gaps = append(f.gaps, fmt.Errorf("%w: the file was truncated after it was rotated away", ErrGap))
