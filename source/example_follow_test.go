@@ -23,10 +23,10 @@ func ExampleFollow() {
 	path := filepath.Join(dir, "app.log")
 	write := func(text string) { _ = os.WriteFile(path, []byte(text), 0o600) }
 
+	write("{\"n\":1}\n{\"n\":2}\n")
 	type entry struct {
 		N int `json:"n"`
 	}
-	write("{\"n\":1}\n{\"n\":2}\n")
 	lines := source.Follow(path, source.LingerFor(10*time.Millisecond), source.IdleFor(300*time.Millisecond))
 	events := stage.Map(lines, func(_ context.Context, line string) (e entry, err error) {
 		return e, json.Unmarshal([]byte(line), &e)
@@ -35,9 +35,6 @@ func ExampleFollow() {
 		fmt.Println(e.N, err)
 		if e.N == 2 {
 			_ = os.Rename(path, path+".1")
-			type entry struct {
-				N int `json:"n"`
-			}
 			write("{\"n\":3}\n")
 		}
 	}

@@ -29,7 +29,10 @@ type log struct {
 	path string
 }
 
-func newLog(t *testing.T) log { return log{t, filepath.Join(t.TempDir(), "app.log")} }
+func newLog(t *testing.T) log {
+	t.Helper()
+	return log{t, filepath.Join(t.TempDir(), "app.log")}
+}
 
 func (l log) add(text string) {
 	l.t.Helper()
