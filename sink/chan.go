@@ -7,7 +7,8 @@ import (
 	"github.com/penstock-go/penstock/stage"
 )
 
-// Chan sends the items to ch, in the stream's order. It waits for the receiver,
+// Chan sends the items to ch, in the stream's order. It holds no more than the chunk
+// that it was given; what ch holds is bounded by its buffer. It waits for the receiver,
 // until the context ends; its error then is the context's cause. It does not
 // close ch: several runs may send to it, and who receives learns the end from
 // whoever runs them. Chan panics if ch is nil.

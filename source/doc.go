@@ -1,8 +1,9 @@
 // Package source holds the places that items come from: values at hand ([Of],
 // [Slice], [Range]), iterators ([Seq], [Seq2], [SeqErr]), channels ([Chan]),
 // functions ([Func]), files: lines ([Lines], [LineBytes]), CSV ([CSV], [Records])
-// and JSON ([NDJSON], [JSONLines], [JSON]), databases ([Query]), and the connectors
-// of the library go-streams ([FromOutlet]). Where items
+// and JSON ([NDJSON], [JSONLines], [JSON]), files that grow ([Follow]), time
+// ([Ticker]), databases ([Query]), and the connectors of the library go-streams
+// ([FromOutlet]). Where items
 // go to is in package sink; what happens in between is in packages stage and pool.
 //
 //	events := source.NDJSON[Event]("events-*.ndjson.gz")
@@ -50,9 +51,10 @@
 // # Going on where a run left off
 //
 // Runs with a checkpoint (stage.Checkpoint) go on in files at the record at which
-// they left off, in memory at the item, in a [Query] with a [Key] behind the row. A
-// channel, an outlet of go-streams, a function, a sequence, standard input and a named
-// pipe cannot be read again; such a run refuses them when it starts ([ErrNoResume]).
+// they left off, also in one that grows, in memory at the item, in a [Query] with a
+// [Key] behind the row. A channel, an outlet of go-streams, a function, a sequence, a
+// ticker, standard input and a named pipe cannot be read again; such a run refuses them
+// when it starts ([ErrNoResume]).
 //
 // In a plain file the run goes to the byte, in a file of many zstd frames that say
 // how much they hold to the frame; other compressed files are decompressed from

@@ -169,7 +169,7 @@ func logs(t *rapid.T, dir string, scheme string, copies bool) (*writer, *script)
 // the rest, whatever happened meanwhile.
 func TestFollowReadsEachLineOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "follow")
+		dir, err := os.MkdirTemp("", "follow") //nolint:usetesting // one for each script
 		require.NoError(t, err)
 		defer func() { require.NoError(t, os.RemoveAll(dir)) }()
 		scheme := rapid.SampledFrom(schemes).Draw(t, "scheme")

@@ -85,7 +85,7 @@ func (c *chain) allSeen() (bool, error) {
 		if s.Compressed() || s.Info.Size() == 0 || rotation.Known(c.past.Siblings, s) {
 			continue
 		}
-		f, err := openFollowed(s.Path, s.Info, 0)
+		f, err := openFollowed(s.Path, s.Info)
 		if errors.Is(err, fs.ErrNotExist) || f == nil && err == nil {
 			continue
 		}
@@ -109,7 +109,7 @@ func (c *chain) allSeen() (bool, error) {
 
 // first opens the first file.
 func (c *chain) first(now time.Time) error {
-	f, err := openFollowed(c.path, nil, 0)
+	f, err := openFollowed(c.path, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -330,7 +330,7 @@ func (c *chain) openAll(next []rotation.Sibling, present os.FileInfo) (files []*
 	}
 	one := func(path string, info os.FileInfo) bool {
 		var f *followed
-		if f, err = openFollowed(path, info, 0); f != nil {
+		if f, err = openFollowed(path, info); f != nil {
 			files = append(files, f)
 		}
 		return f != nil
@@ -404,7 +404,7 @@ func (c *chain) copyOf(old *followed, all []rotation.Sibling) (copied *followed,
 		if len(old.head) == 0 || s.Compressed() || from >= 0 && s.Info.Size() <= all[from].Info.Size() {
 			continue
 		}
-		f, err := openFollowed(s.Path, s.Info, 0)
+		f, err := openFollowed(s.Path, s.Info)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, -1, errors.Join(err, copied.close())
 		}

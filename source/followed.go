@@ -38,9 +38,9 @@ type followed struct {
 
 var errNotRegular = errors.New("only a regular file can be followed")
 
-// openFollowed opens a file to be read from a place on. A nil is none, as it is not
+// openFollowed opens a file to be read from its start. A nil is none, as it is not
 // the one that was expected.
-func openFollowed(path string, want os.FileInfo, pos int64) (*followed, error) {
+func openFollowed(path string, want os.FileInfo) (*followed, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -55,13 +55,10 @@ func openFollowed(path string, want os.FileInfo, pos int64) (*followed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &followed{file: file, pos: pos}
+	f := &followed{file: file}
 	if f.info, err = file.Stat(); err == nil && (want == nil || os.SameFile(want, f.info)) {
 		f.id, f.seen = rotation.ID(file, f.info), f.info.Size()
 		if f.head, err = f.bytes(0, witness); err == nil {
-			f.seam, err = f.bytes(max(0, pos-witness), min(witness, pos))
-		}
-		if err == nil {
 			return f, nil
 		}
 	}

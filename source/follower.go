@@ -29,7 +29,7 @@ type follower struct {
 	cur    *followed // the file that is read, or nil
 	part   int32     // its place among all
 	finish bool      // it is read to its end
-	torn   bool      // the last read found that it lost what was in it
+	torn   time.Time // since when reads find that it lost what was in it; zero: it did not
 	placed bool      // its place was told
 	gaps   []error   // to be told before the next line
 	failed error     // what looking ended with: told when all is read
@@ -151,7 +151,11 @@ func (f *follower) read(_ context.Context, p []byte) (n int, err error) {
 	if f.cur != f.tip || f.cur.seen > 0 { // else looking tells whether it was empty all the time
 		n, whole, err = f.cur.read(p)
 	}
-	f.torn = !whole
+	if whole {
+		f.torn = time.Time{}
+	} else if f.torn.IsZero() {
+		f.torn = f.clock.Now()
+	}
 	switch {
 	case err != nil:
 		return 0, err
@@ -188,7 +192,7 @@ func (f *follower) begin() bool {
 	}
 	f.cur, f.ahead = f.ahead[0], f.ahead[1:]
 	f.part++
-	f.torn, f.placed = false, false
+	f.torn, f.placed = time.Time{}, false
 	f.reader.Reset(f.read, true)
 	if f.cur.pos > 0 {
 		f.reader.Begin(f.cur.pos)
@@ -279,9 +283,9 @@ func (f *follower) none(ctx context.Context, now time.Time) error {
 	empty := f.cur != nil && f.cur.seen == 0
 	f.lookAgain(now)
 	if f.failed != nil || len(f.ahead) != ahead || len(f.gaps) != gaps || empty && f.cur.seen > 0 {
-		return nil
+		return nil //nolint:nilerr // it is told when all is read
 	}
-	if f.torn && f.cur != f.tip && !f.doubts(now) {
+	if !f.torn.IsZero() && (f.ending || f.cur != f.tip && now.Sub(f.torn) >= f.live.linger) {
 		f.gaps = append(f.gaps, fmt.Errorf("%w: the file was truncated after it was rotated away", ErrGap))
 		f.failed = f.cur.close()
 		return nil
@@ -315,7 +319,7 @@ func (f *follower) failure(err error) error {
 }
 
 func (f *follower) Close() error {
-	err := errors.Join(f.cur.close(), f.left.close(), f.chain.close())
+	err := errors.Join(f.cur.close(), f.left.close(), f.close())
 	f.cur, f.left = nil, nil
 	if err != nil {
 		return &Error{File: f.path, Err: pathless(err)}

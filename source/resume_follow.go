@@ -131,7 +131,7 @@ func (f *follower) find(m mark, at stage.Position, present os.FileInfo, all []ro
 		}
 	}()
 	for _, c := range places {
-		o, err := openFollowed(c.path, c.info, 0)
+		o, err := openFollowed(c.path, c.info)
 		switch {
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return nil, 0, err

@@ -29,7 +29,8 @@ func Ticker(interval time.Duration, opts ...Option) stage.Stream[time.Time] {
 	o := settings("Ticker", "", opts)
 	clock := o.live.onClock()
 	s := stage.New("Ticker", func(context.Context) (stage.Puller[time.Time], error) {
-		return &tickPuller{clock: clock, interval: interval, last: clock.Now(), oneWay: oneWay{"time that has passed does not come again"}}, nil
+		why := oneWay{"time that has passed does not come again"}
+		return &tickPuller{clock: clock, interval: interval, last: clock.Now(), oneWay: why}, nil
 	})
 	s.Plan().Detail = interval.String()
 	return s
@@ -50,8 +51,8 @@ func (p *tickPuller) Pull(ctx context.Context, into *stage.Chunk[time.Time], _ s
 			return context.Cause(ctx)
 		}
 		passed := p.clock.Now().Sub(p.last)
-		if n := passed / p.interval; n > 0 {
-			p.last = p.last.Add(n * p.interval)
+		if passed >= p.interval {
+			p.last = p.last.Add(passed - passed%p.interval)
 			into.Items = append(into.Items, p.last)
 			number(into, p.first)
 			p.first++

@@ -43,7 +43,8 @@ func After(all []Sibling, from int, past *Past) (next []Sibling, why string) {
 			at = len(peers) - 1 - at
 			next = peers[at+1:]
 			if contradicted(peers, at, past) {
-				return plain(next), contradiction
+				next = slices.DeleteFunc(plain(next), func(s Sibling) bool { return past.knows(&s) })
+				return next, contradiction
 			}
 			why = missing(peers[at:], +1)
 		} else if past == nil && !inTime(peers) {
