@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/penstock-go/penstock/internal/codec"
@@ -38,8 +39,16 @@ type chain struct {
 // no more: the time of its last change is not exact.
 const isSettled = 16
 
-// look finds out what is at the path now, and what came between.
+// look finds out what is at the path now, and what came between. While files are being
+// renamed it may find nothing.
 func (c *chain) look(now time.Time) error {
+	if err := c.lookNow(now); !errors.Is(err, errMoving) {
+		return err
+	}
+	return nil
+}
+
+func (c *chain) lookNow(now time.Time) error {
 	if len(c.ahead) >= maxAhead {
 		return nil
 	}
@@ -60,7 +69,9 @@ func (c *chain) look(now time.Time) error {
 	empty := c.tip.seen == 0
 	whole, err := c.tip.look()
 	if err == nil && whole && empty {
-		whole, err = c.allSeen()
+		if whole, err = c.allSeen(); err != nil {
+			c.tip.head, c.tip.seen = nil, 0
+		}
 	}
 	if err != nil {
 		return err
@@ -188,7 +199,7 @@ func (c *chain) siblings(present os.FileInfo) ([]rotation.Sibling, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := rotation.List(folder, scheme)
+	all, err := listed(folder, scheme)
 	if errors.Is(err, fs.ErrPermission) { // a rotation will be in doubt
 		return nil, nil
 	}
@@ -202,6 +213,27 @@ func (c *chain) siblings(present os.FileInfo) ([]rotation.Sibling, error) {
 		}
 	}
 	return others, nil
+}
+
+// errMoving says that files were renamed all the time while a folder was listed.
+var errMoving = errors.New("its files are being renamed")
+
+// listed lists a folder until two listings are the same: one during which a file is
+// renamed may lack it.
+func listed(folder string, scheme rotation.Scheme) (all []rotation.Sibling, err error) {
+	const most = 32
+	for try := range most {
+		before := all
+		if all, err = rotation.List(folder, scheme); err != nil {
+			return nil, err
+		}
+		if try > 0 && slices.EqualFunc(before, all, func(a, b rotation.Sibling) bool {
+			return a.Path == b.Path && os.SameFile(a.Info, b.Info)
+		}) {
+			return all, nil
+		}
+	}
+	return nil, errMoving
 }
 
 // remember notes what stands beside the file at the path, if it still is there.

@@ -215,8 +215,10 @@ func (f *follower) mayLeave(now time.Time) bool {
 	case f.ahead[0] != f.tip:
 		return true
 	}
-	_, _ = f.tip.look() // its size; the chain will notice what else there is
-	return f.tip.seen > 0 && f.lingered(now) <= 0
+	if info, err := f.tip.file.Stat(); err == nil && f.tip.seen == 0 && info.Size() > 0 {
+		f.lookAgain(now) // other files may have come before what is in it now
+	}
+	return f.ahead[0] != f.tip || f.tip.seen > 0 && f.lingered(now) <= 0
 }
 
 // lingered is how much longer nothing must be added to the file that is read.
