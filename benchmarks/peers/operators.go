@@ -19,7 +19,8 @@ func operators() []benchCase {
 	j := job{n: 200_000, fn: noop, workers: 1, ordered: true, buffer: peerBuffer}
 	anyOrder := j
 	anyOrder.ordered = false
-	return append(slices.Concat(sequentialOperators(j), sequentialOthers(anyOrder), concurrentOperators(anyOrder), bridges(j)), keyedOperator())
+	return slices.Concat(sequentialOperators(j), sequentialOthers(anyOrder), bridges(j),
+		concurrentOperators(anyOrder), []benchCase{keyedOperator()})
 }
 
 // Bounds of the suite: of the best peer's time per item.
