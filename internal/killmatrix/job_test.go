@@ -1,6 +1,7 @@
 package killmatrix
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -63,6 +64,7 @@ type job struct {
 	Dir       string        `json:"dir"`
 	Kind      string        `json:"kind"` // of sink
 	URL       string        `json:"url"`  // of the database of "postgres"
+	Past      string        `json:"-"`    // the same for who looks, not through a proxy
 	Unordered bool          `json:"unordered"`
 	Chunk     int           `json:"chunk"`
 	Workers   int           `json:"workers"`
@@ -154,7 +156,7 @@ func (j job) sink(ctx context.Context) (s stage.Sink[transfer], store checkpoint
 // database opens the job's database.
 func (j job) database() (*sql.DB, error) {
 	if j.Kind == "postgres" {
-		return sql.Open("pgx", j.URL)
+		return sql.Open("pgx", cmp.Or(j.Past, j.URL))
 	}
 	return sql.Open("sqlite", "file:"+j.output()+"?_pragma=busy_timeout(5000)")
 }

@@ -20,7 +20,7 @@ func beginPostgres(t *testing.T, n int) (j job, proxy *pgtest.Proxy) {
 	config := pgtest.Config(t)
 	proxy = pgtest.NewProxy(t, config)
 	j = begin(t, "postgres", n)
-	j.URL = pgtest.URL(proxy.Config())
+	j.URL, j.Past = pgtest.URL(proxy.Config()), pgtest.URL(config)
 	return j, proxy
 }
 
