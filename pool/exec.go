@@ -35,11 +35,10 @@ func ExecJSON[A, B any](p *Pool, in stage.Stream[A], command stage.Command, opts
 func execute[A, B any](p *Pool, verb string, in stage.Stream[A], command stage.Command, codec subprocess.Codec[A, B], opts []Option) stage.Stream[B] {
 	of := command.Spec("pool." + verb)
 	cfg := p.or().defaults.with(opts, verb)
-	kernel := func() kernel[A, B] {
+	return stream(p, in, opts, spec[A, B]{verb: verb, awaits: true, kernel: func() kernel[A, B] {
 		k := &executing[A, B]{s: subprocess.NewSession(of, codec), recycle: cfg.recycle}
-		return kernelOf(k)
-	}
-	return stream(p, in, opts, spec[A, B]{verb: verb, kernel: kernel, awaits: true})
+		return kernel[A, B]{exact: true, run: k.run, close: k.close}
+	}})
 }
 
 // executing is the state of a worker of Exec: its process.
@@ -49,11 +48,6 @@ type executing[A, B any] struct {
 	used    int             // items since it was made anew
 	ctx     context.Context // of the worker
 	name    string          // of the stage
-}
-
-// kernelOf is the kernel of Exec.
-func kernelOf[A, B any](k *executing[A, B]) kernel[A, B] {
-	return kernel[A, B]{exact: true, run: k.run, close: k.close}
 }
 
 func (k *executing[A, B]) run(w *worker[A, B]) error {

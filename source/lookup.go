@@ -33,15 +33,16 @@ const fewestVariables = 999
 //
 // The first column of the result is the key, which K is scanned from; the others
 // are those of V, as in [Query]: a struct with db tags, or a single value. A key
-// without a row has no value. Keys are compared as Go does it: one that the database takes for
-// another, such as one in other letters, has none either. Two rows of a key are an error.
+// without a row has no value. Keys are compared as Go does it: one that the database
+// takes for another, such as one in other letters, has none either. Two rows of a key
+// are an error.
 //
 // The query runs once for all keys that the function is given, or more often if
 // those are more than a statement may have placeholders: the database's limit,
-// or 999 where it is not known. The keys are repeated until there are a power of two, so that the
-// database sees few different statements. All rows are read before the function returns.
-// It may be called by several goroutines at once, and keeps a connection of db while it
-// runs. An error, also that of a row that does not fit V, is a [QueryError] and that of
+// or 999 where it is not known. The keys are repeated until there are a power of two, so
+// that the database sees few different statements. All rows are read before the function
+// returns. It may be called by several goroutines at once, and keeps a connection of db
+// while it runs. An error, also that of a row that does not fit V, is a [QueryError] and that of
 // the whole call.
 //
 // The only option is [Dialect]. LookupSQL panics if db is nil, query does not have

@@ -71,8 +71,9 @@ func (k *flatMapping[A, B]) clear() {
 }
 
 // Unbatch is the stream of the items of in's slices, one by one. The items are
-// copied out; the slices stay as they are. For sequences there is Flatten. Unbatch asks its input for as many
-// slices as seem enough, one at first, and holds at most those.
+// copied out; the slices stay as they are. Unbatch asks its input for as many
+// slices as seem enough, one at first, and holds at most those. For sequences there
+// is Flatten.
 func Unbatch[T any](in Stream[[]T]) Stream[T] {
 	return serial("Unbatch", "", in, func(_ context.Context, up upstream[[]T]) (Puller[T], error) {
 		return newLoop(up, &unbatching[T]{m: up.m}, expands), nil
