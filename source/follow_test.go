@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -351,27 +350,6 @@ func TestFollowFileBecomesAFolder(t *testing.T) {
 		}))
 		require.Equal(t, []string{"a", "b", "c"}, got[:3])
 		require.Contains(t, got[3], "ERROR source: "+l.path+": record 4, byte 6: is a directory")
-	})
-}
-
-// A file that must not be read is waited for while it is being made, and no longer.
-func TestFollowPermissions(t *testing.T) {
-	if os.Geteuid() == 0 || runtime.GOOS == "windows" {
-		return // permissions do not hold for root
-	}
-	synctest.Test(t, func(t *testing.T) {
-		l := newLog(t)
-		l.add("a\n")
-		got := lines(l.watch(func() {
-			time.Sleep(time.Second)
-			require.NoError(t, os.Chmod(l.path, 0))
-			l.move("", ".1")
-			l.add("b\n")
-			require.NoError(t, os.Chmod(l.path, 0))
-			time.Sleep(time.Second / 2)
-			require.NoError(t, os.Chmod(l.path, 0o600))
-		}))
-		require.Equal(t, []string{"a", "b"}, got)
 	})
 }
 
