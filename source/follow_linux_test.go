@@ -37,9 +37,9 @@ func TestFollowPermissions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLog(t)
 		folder := filepath.Dir(l.path)
-		require.NoError(t, os.Chmod(filepath.Dir(folder), 0o755)) //nolint:gosec // nobody is to see the files
+		require.NoError(t, os.Chmod(filepath.Dir(folder), 0o755))
 		l.add("a\n")
-		require.NoError(t, os.Chmod(l.path, 0o644)) //nolint:gosec // likewise
+		require.NoError(t, os.Chmod(l.path, 0o644))
 		refused := false
 		writer := func() {
 			time.Sleep(time.Second)
@@ -48,7 +48,7 @@ func TestFollowPermissions(t *testing.T) {
 			l.add("b\n")
 			require.NoError(t, os.Chmod(l.path, 0))
 			time.Sleep(time.Second / 2)
-			require.NoError(t, os.Chmod(l.path, 0o644)) //nolint:gosec // likewise
+			require.NoError(t, os.Chmod(l.path, 0o644))
 		}
 		time.AfterFunc(1200*time.Millisecond, func() {
 			withoutRights(t, func() {
