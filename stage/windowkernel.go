@@ -16,28 +16,75 @@ import (
 // longAgo is the watermark before the first item.
 const longAgo = math.MinInt64
 
+// Event times are from earliest to before latest, in seconds since 1970.
+var (
+	earliest = time.Date(1800, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	latest   = time.Date(2151, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+)
+
 // frame is where windows are, in nanoseconds. A step of 0 means sessions with a gap of
 // size.
 type frame struct{ size, step int64 }
 
+// lane has the windows of a key.
+type lane[K comparable, Acc any] struct {
+	key  K
+	open []*window[K, Acc] // by start, and so by end; never empty
+}
+
+// after is where the first window is that ends after t.
+func (l *lane[K, Acc]) after(t int64) int {
+	last := len(l.open) - 1
+	if w := l.open[last]; w.start <= t { // as a rule
+		if w.end <= t {
+			return last + 1
+		}
+		if last == 0 || l.open[last-1].end <= t {
+			return last
+		}
+	}
+	i, _ := slices.BinarySearchFunc(l.open, t, func(w *window[K, Acc], t int64) int {
+		if w.end <= t {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
+// reuse is what is used again, so that what comes and goes all the time costs no memory.
+type reuse[T any] []*T
+
+const maxReuse = 1 << 10
+
+func (s *reuse[T]) take() *T {
+	last := len(*s) - 1
+	if last < 0 {
+		return new(T)
+	}
+	v := (*s)[last]
+	*s = (*s)[:last]
+	return v
+}
+
+func (s *reuse[T]) put(v *T) {
+	if len(*s) < maxReuse {
+		*s = append(*s, v)
+	}
+}
+
 // window is one that is open, or that is kept for late items.
 type window[K comparable, Acc any] struct {
-	key        K
+	lane       *lane[K, Acc]
 	start, end int64
 	acc        Acc
 	items      int64
 	fresh      int   // items since it came last, in this run
 	updates    int   // how often it came
 	kept       bool  // it has come, and nothing was added since
-	due        int64 // when it comes, or goes if it is kept
+	due        int64 // when it comes, or goes if it is kept; of a session that grew since, earlier
 	number     int64 // in the order in which windows were opened
 	place      int   // in the heap
-}
-
-// windowKey finds a window that is no session.
-type windowKey[K comparable] struct {
-	key   K
-	start int64
 }
 
 // windows is the kernel of Tumbling, Sliding and Session.
@@ -50,10 +97,11 @@ type windows[A any, K comparable, Acc any] struct {
 	cfg  windowConfig
 	m    *plan.Meter
 
-	open      map[windowKey[K]]*window[K, Acc]
-	sessions  map[K][]*window[K, Acc] // by start
+	lanes     map[K]*lane[K, Acc]
+	last      *lane[K, Acc] // that of the last item, or nil
 	queue     queue[K, Acc]
-	last      *window[K, Acc] // that of the last item, if it is no session
+	unused    reuse[window[K, Acc]]
+	empty     reuse[lane[K, Acc]]
 	watermark int64
 	next      int64 // number of the next window
 	now       int64 // arrival of the chunk
@@ -68,7 +116,7 @@ func (k *windows[A, K, Acc]) run(_ context.Context, items []A, out []WindowResul
 			}
 			k.placed = true
 		}
-		if !k.fire(k.watermark, out, c) {
+		if len(k.queue) > 0 && k.queue[0].due <= k.watermark && !k.fire(k.watermark, out, c) {
 			return nil
 		}
 		k.placed = false
@@ -82,18 +130,24 @@ func (k *windows[A, K, Acc]) put(a A) error {
 	t := max(k.now, k.watermark)
 	if k.when.at != nil {
 		at := k.when.at(a)
-		if y := at.Year(); y < 1800 || y > 2150 {
+		seconds := at.Unix()
+		if seconds < earliest || seconds >= latest {
 			return fmt.Errorf("event time %v: want one from 1800 to 2150", at)
 		}
-		t = at.UnixNano()
+		t = seconds*int64(time.Second) + int64(at.Nanosecond())
 	}
 	key := k.key(a)
+	l := k.last
+	if l == nil || l.key != key {
+		l = k.lanes[key]
+		k.last = l
+	}
 	var found bool
 	var err error
 	if k.step > 0 {
-		found, err = k.putAligned(a, key, t)
+		found, err = k.putAligned(l, a, key, t)
 	} else {
-		found, err = k.putSession(a, key, t)
+		found, err = k.putSession(l, a, key, t)
 	}
 	if err != nil {
 		return err
@@ -123,59 +177,60 @@ func (k *windows[A, K, Acc]) gone(end int64) bool {
 	return plus(end, int64(k.cfg.lateness)) <= k.watermark
 }
 
-func (k *windows[A, K, Acc]) putAligned(a A, key K, t int64) (found bool, err error) {
-	latest := t - (t%k.step+k.step)%k.step
-	for start := latest - (k.size-1-(t-latest))/k.step*k.step; start <= latest; start += k.step {
+// putAligned puts an item into windows of fixed places. l is nil if its key has none.
+func (k *windows[A, K, Acc]) putAligned(l *lane[K, Acc], a A, key K, t int64) (found bool, err error) {
+	last := t - (t%k.step+k.step)%k.step
+	start := last
+	if k.size > k.step {
+		start -= (k.size - 1 - (t - last)) / k.step * k.step
+	}
+	i := 0
+	if l != nil {
+		i = l.after(start + k.size - 1)
+	}
+	for ; start <= last; start += k.step {
 		if k.gone(start + k.size) {
 			continue
 		}
-		w := k.last
-		if w == nil || w.start != start || w.key != key {
-			w = k.open[windowKey[K]{key, start}]
+		for l != nil && i < len(l.open) && l.open[i].start < start {
+			i++
 		}
-		if w == nil {
-			if w, err = k.begin(a, key, start, start+k.size); err != nil {
-				return false, err
-			}
-			k.open[windowKey[K]{key, start}] = w
-		} else if err = k.add(w, a); err != nil {
+		if l != nil && i < len(l.open) && l.open[i].start == start {
+			err = k.add(l.open[i], a)
+		} else {
+			l, err = k.begin(l, i, a, key, start, start+k.size)
+		}
+		if err != nil {
 			return false, err
 		}
-		k.last = w
 		found = true
 	}
 	return found, nil
 }
 
-func (k *windows[A, K, Acc]) putSession(a A, key K, t int64) (found bool, err error) {
-	all := k.sessions[key]
+// putSession puts an item into a session. l is nil if its key has none.
+func (k *windows[A, K, Acc]) putSession(l *lane[K, Acc], a A, key K, t int64) (found bool, err error) {
 	end := t + k.size
-	// Those that overlap are all[i:j].
-	i, _ := slices.BinarySearchFunc(all, t, func(w *window[K, Acc], t int64) int {
-		if w.end <= t {
-			return -1
+	// Those that overlap are l.open[i:j].
+	i, j := 0, 0
+	if l != nil {
+		i = l.after(t)
+		for j = i; j < len(l.open) && l.open[j].start < end; {
+			j++
 		}
-		return 1
-	})
-	j := i
-	for j < len(all) && all[j].start < end {
-		j++
 	}
 	if i == j {
 		if k.gone(end) {
 			return false, nil
 		}
-		w, err := k.begin(a, key, t, end)
-		if err == nil {
-			k.sessions[key] = slices.Insert(all, i, w)
-		}
+		_, err = k.begin(l, i, a, key, t, end)
 		return err == nil, err
 	}
-	w := all[i]
+	w := l.open[i]
 	if err := k.add(w, a); err != nil {
 		return false, err
 	}
-	for _, o := range all[i+1 : j] {
+	for _, o := range l.open[i+1 : j] {
 		if w.acc, err = k.fold.Merge(w.acc, o.acc); err != nil {
 			return false, fatal{fmt.Errorf("merge of two sessions of %v: %w", key, err)}
 		}
@@ -185,26 +240,42 @@ func (k *windows[A, K, Acc]) putSession(a A, key K, t int64) (found bool, err er
 		w.end = o.end
 		heap.Remove(&k.queue, o.place)
 	}
+	if j > i+1 {
+		l.open = slices.Delete(l.open, i+1, j)
+	}
 	w.start, w.end = min(w.start, t), max(w.end, end)
-	k.schedule(w)
-	k.sessions[key] = slices.Delete(all, i+1, j)
 	return true, nil
 }
 
-// begin opens a window for its first item.
-func (k *windows[A, K, Acc]) begin(a A, key K, start, end int64) (*window[K, Acc], error) {
+// begin opens a window for its first item, at l.open[i]. It returns l, or what is to be it.
+func (k *windows[A, K, Acc]) begin(l *lane[K, Acc], i int, a A, key K, start, end int64) (*lane[K, Acc], error) {
 	if len(k.queue) >= k.cfg.most {
-		return nil, fatal{fmt.Errorf("more than %d open windows (see MaxWindows)", k.cfg.most)}
+		return l, fatal{fmt.Errorf("more than %d open windows (see MaxWindows)", k.cfg.most)}
 	}
 	acc, err := k.fold.Add(k.fold.New(), a)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
-	w := &window[K, Acc]{key: key, start: start, end: end, acc: acc, items: 1, fresh: 1, due: end, number: k.next}
-	k.next++
 	k.m.Expanded++
+	w := k.unused.take()
+	*w = window[K, Acc]{start: start, end: end, acc: acc, items: 1, fresh: 1, due: end}
+	return k.enter(l, i, key, w), nil
+}
+
+// enter makes a window one of those that are open, at l.open[i]. It returns l, or what is to be it.
+func (k *windows[A, K, Acc]) enter(l *lane[K, Acc], i int, key K, w *window[K, Acc]) *lane[K, Acc] {
+	if l == nil {
+		l = k.empty.take()
+		l.key = key
+		k.lanes[key] = l
+		k.last = l
+	}
+	w.lane = l
+	l.open = slices.Insert(l.open, i, w)
+	w.number = k.next
+	k.next++
 	heap.Push(&k.queue, w)
-	return w, nil
+	return l
 }
 
 // add puts an item into a window that there is.
@@ -218,14 +289,15 @@ func (k *windows[A, K, Acc]) add(w *window[K, Acc], a A) error {
 	w.fresh++
 	k.m.Expanded++
 	if w.kept {
-		k.schedule(w)
+		w.kept = false
+		k.schedule(w, w.end)
 	}
 	return nil
 }
 
-// schedule lets a window that changed come at its end.
-func (k *windows[A, K, Acc]) schedule(w *window[K, Acc]) {
-	w.kept, w.due = false, w.end
+// schedule lets a window come, or go, at a time.
+func (k *windows[A, K, Acc]) schedule(w *window[K, Acc], due int64) {
+	w.due = due
 	heap.Fix(&k.queue, w.place)
 }
 
@@ -234,45 +306,49 @@ func (k *windows[A, K, Acc]) fire(at int64, out []WindowResult[K, Acc], c *curso
 	for len(k.queue) > 0 && k.queue[0].due <= at {
 		w := k.queue[0]
 		if !w.kept {
+			if w.end > w.due {
+				k.schedule(w, w.end)
+				continue
+			}
 			if c.out == len(out) {
 				return false
 			}
 			out[c.out] = WindowResult[K, Acc]{
-				Key: w.key, Start: time.Unix(0, w.start).UTC(), End: time.Unix(0, w.end).UTC(),
+				Key: w.lane.key, Start: time.Unix(0, w.start).UTC(), End: time.Unix(0, w.end).UTC(),
 				Value: w.acc, Items: w.items, Update: w.updates,
 			}
 			c.out++
 			folded(k.m, w.fresh)
 			w.fresh, w.kept = 0, true
 			w.updates++
-			w.due = plus(w.end, int64(k.cfg.lateness))
+			if gone := plus(w.end, int64(k.cfg.lateness)); gone > at {
+				k.schedule(w, gone)
+				continue
+			}
 		}
-		if w.due > at {
-			heap.Fix(&k.queue, 0)
-		} else {
-			heap.Pop(&k.queue)
-			k.forget(w)
-		}
+		heap.Pop(&k.queue)
+		k.forget(w)
 	}
 	return true
 }
 
 // forget lets go of a window.
 func (k *windows[A, K, Acc]) forget(w *window[K, Acc]) {
-	if k.last == w {
+	l := w.lane
+	i := slices.Index(l.open, w)
+	l.open = slices.Delete(l.open, i, i+1)
+	*w = window[K, Acc]{}
+	k.unused.put(w)
+	if len(l.open) > 0 {
+		return
+	}
+	delete(k.lanes, l.key)
+	if k.last == l {
 		k.last = nil
 	}
-	if k.step > 0 {
-		delete(k.open, windowKey[K]{w.key, w.start})
-		return
-	}
-	all := k.sessions[w.key]
-	if len(all) == 1 {
-		delete(k.sessions, w.key)
-		return
-	}
-	i := slices.Index(all, w)
-	k.sessions[w.key] = slices.Delete(all, i, i+1)
+	var none K
+	l.key = none
+	k.empty.put(l)
 }
 
 // release implements holding.

@@ -176,11 +176,7 @@ func windowed[A any, K comparable, Acc any](
 	return keeping(op, detail, in, func(_ context.Context, up upstream[A]) (Puller[WindowResult[K, Acc]], error) {
 		k := &windows[A, K, Acc]{
 			frame: f, when: when, key: key, fold: fold, late: late, cfg: cfg, m: up.m, watermark: longAgo,
-		}
-		if f.step > 0 {
-			k.open = map[windowKey[K]]*window[K, Acc]{}
-		} else {
-			k.sessions = map[K][]*window[K, Acc]{}
+			lanes: map[K]*lane[K, Acc]{},
 		}
 		if when.at == nil {
 			return newLoop(up, arrivals[A, K, Acc]{k}, expands|retains|sure), nil

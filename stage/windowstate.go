@@ -2,7 +2,6 @@ package stage
 
 import (
 	"cmp"
-	"container/heap"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -29,7 +28,7 @@ func (k *windows[A, K, Acc]) SaveState() (json.RawMessage, error) {
 	all := slices.SortedFunc(slices.Values(k.queue), func(a, b *window[K, Acc]) int { return cmp.Compare(a.number, b.number) })
 	s := windowsState[K, Acc]{Watermark: k.watermark, Windows: make([]savedWindow[K, Acc], 0, len(all))}
 	for _, w := range all {
-		s.Windows = append(s.Windows, savedWindow[K, Acc]{w.key, w.start, w.end, w.acc, w.items, w.updates, w.kept})
+		s.Windows = append(s.Windows, savedWindow[K, Acc]{w.lane.key, w.start, w.end, w.acc, w.items, w.updates, w.kept})
 	}
 	return json.Marshal(s)
 }
@@ -43,36 +42,27 @@ func (k *windows[A, K, Acc]) RestoreState(state json.RawMessage) error {
 	k.watermark = s.Watermark
 	for _, was := range s.Windows {
 		w := &window[K, Acc]{
-			key: was.Key, start: was.Start, end: was.End, acc: was.Value, items: was.Items,
-			updates: was.Updates, kept: was.Kept, due: was.End, number: k.next,
+			start: was.Start, end: was.End, acc: was.Value, items: was.Items, updates: was.Updates, kept: was.Kept, due: was.End,
 		}
-		k.next++
 		if w.kept {
 			w.due = plus(w.end, int64(k.cfg.lateness))
 		}
-		if err := k.enter(w); err != nil {
-			return err
+		l, i := k.lanes[was.Key], 0
+		if l != nil {
+			i, _ = slices.BinarySearchFunc(l.open, w.start, func(o *window[K, Acc], start int64) int { return cmp.Compare(o.start, start) })
+			if k.clash(l, i, w) {
+				return fmt.Errorf("two windows of %v are one: JSON does not tell their keys apart", was.Key)
+			}
 		}
-		heap.Push(&k.queue, w)
+		k.enter(l, i, was.Key, w)
 	}
 	return nil
 }
 
-// enter puts a window that was saved where its key finds it.
-func (k *windows[A, K, Acc]) enter(w *window[K, Acc]) error {
+// clash reports whether a window cannot be beside those that it would be put between.
+func (k *windows[A, K, Acc]) clash(l *lane[K, Acc], i int, w *window[K, Acc]) bool {
 	if k.step > 0 {
-		at := windowKey[K]{w.key, w.start}
-		if k.open[at] != nil {
-			return fmt.Errorf("two windows of %v: JSON does not tell their keys apart", w.key)
-		}
-		k.open[at] = w
-		return nil
+		return i < len(l.open) && l.open[i].start == w.start
 	}
-	all := k.sessions[w.key]
-	i, _ := slices.BinarySearchFunc(all, w.start, func(o *window[K, Acc], start int64) int { return cmp.Compare(o.start, start) })
-	if i > 0 && all[i-1].end > w.start || i < len(all) && all[i].start < w.end {
-		return fmt.Errorf("two sessions of %v overlap: JSON does not tell their keys apart", w.key)
-	}
-	k.sessions[w.key] = slices.Insert(all, i, w)
-	return nil
+	return i > 0 && l.open[i-1].end > w.start || i < len(l.open) && l.open[i].start < w.end
 }

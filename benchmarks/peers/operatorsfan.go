@@ -192,18 +192,7 @@ func sequentialOthers(j job) []benchCase {
 			name: name, job: j, quickN: 2000, most: 1_000_000, impls: impls, bounds: []bound{vsBestPeer(ofPeerSequential)},
 		}
 	}
-	const long = time.Hour // no window ends before its stream
-	inWindows := func(name string,
-		op func(in stage.Stream[int], all stage.Fold[int, []int]) stage.Stream[stage.WindowResult[int, []int]], theirs func() streams.Flow,
-	) benchCase {
-		return of(name,
-			oursEach(func(_ context.Context, _ job, in stage.Stream[int]) stage.Stream[stage.WindowResult[int, []int]] {
-				return op(in, stagefold.Collect[int](maxItems))
-			}, func(t *tally, w stage.WindowResult[int, []int]) { takeInts(t, w.Value) }),
-			goStreamsEach(func(context.Context, job, *firstError) []streams.Flow { return []streams.Flow{theirs()} }, takeInts))
-	}
-	arrival, one := stage.ArrivalTime[int](), func(int) int { return 0 }
-	return []benchCase{
+	cases := []benchCase{
 		of("Zip",
 			oursEach(func(_ context.Context, j job, in stage.Stream[int]) stage.Stream[stage.Pair[int, int]] {
 				return stage.Zip(in, source.Range(0, j.n))
@@ -254,20 +243,55 @@ func sequentialOthers(j job) []benchCase {
 			goStreamsEach(func(context.Context, job, *firstError) []streams.Flow {
 				return []streams.Flow{flow.NewThrottler(1<<30, time.Second, peerBuffer, flow.Backpressure)}
 			}, takeInt)),
-		inWindows("Tumbling",
-			func(in stage.Stream[int], all stage.Fold[int, []int]) stage.Stream[stage.WindowResult[int, []int]] {
-				return stage.Tumbling(in, arrival, long, one, all)
-			}, func() streams.Flow { return flow.NewTumblingWindow[int](long) }),
-		inWindows("Sliding",
-			func(in stage.Stream[int], all stage.Fold[int, []int]) stage.Stream[stage.WindowResult[int, []int]] {
-				return stage.Sliding(in, arrival, long, long, one, all)
-			}, func() streams.Flow {
-				return flow.NewSlidingWindowWithOpts(long, long, flow.SlidingWindowOpts[int]{EmitPartialWindow: true})
-			}),
-		inWindows("Session",
-			func(in stage.Stream[int], all stage.Fold[int, []int]) stage.Stream[stage.WindowResult[int, []int]] {
-				return stage.Session(in, arrival, long, one, all)
-			}, func() streams.Flow { return flow.NewSessionWindow[int](long) }),
+	}
+	return append(cases, windowCases(of)...)
+}
+
+// windowCases are the windows of time, none of which ends before its stream. The peer's
+// collects its items; ours does so too, or folds them as they come.
+func windowCases(of func(string, ...impl) benchCase) []benchCase {
+	const long = time.Hour
+	arrival, one := stage.ArrivalTime[int](), func(int) int { return 0 }
+	collected, summed := stagefold.Collect[int](maxItems), stagefold.Sum[int]()
+	collecting := func(op func(stage.Stream[int]) stage.Stream[stage.WindowResult[int, []int]]) impl {
+		return oursEach(func(_ context.Context, _ job, in stage.Stream[int]) stage.Stream[stage.WindowResult[int, []int]] {
+			return op(in)
+		},
+			func(t *tally, w stage.WindowResult[int, []int]) { takeInts(t, w.Value) })
+	}
+	summing := func(op func(stage.Stream[int]) stage.Stream[stage.WindowResult[int, int]]) impl {
+		return oursEach(func(_ context.Context, _ job, in stage.Stream[int]) stage.Stream[stage.WindowResult[int, int]] {
+			return op(in)
+		},
+			func(t *tally, w stage.WindowResult[int, int]) { t.count(w.Value) })
+	}
+	theirs := func(flow func() streams.Flow) impl {
+		return goStreamsEach(func(context.Context, job, *firstError) []streams.Flow { return []streams.Flow{flow()} }, takeInts)
+	}
+	tumbling := theirs(func() streams.Flow { return flow.NewTumblingWindow[int](long) })
+	sliding := theirs(func() streams.Flow {
+		return flow.NewSlidingWindowWithOpts(long, long, flow.SlidingWindowOpts[int]{EmitPartialWindow: true})
+	})
+	session := theirs(func() streams.Flow { return flow.NewSessionWindow[int](long) })
+	return []benchCase{
+		of("Tumbling/collect", collecting(func(in stage.Stream[int]) stage.Stream[stage.WindowResult[int, []int]] {
+			return stage.Tumbling(in, arrival, long, one, collected)
+		}), tumbling),
+		of("Tumbling/sum", summing(func(in stage.Stream[int]) stage.Stream[stage.WindowResult[int, int]] {
+			return stage.Tumbling(in, arrival, long, one, summed)
+		}), tumbling),
+		of("Sliding/collect", collecting(func(in stage.Stream[int]) stage.Stream[stage.WindowResult[int, []int]] {
+			return stage.Sliding(in, arrival, long, long, one, collected)
+		}), sliding),
+		of("Sliding/sum", summing(func(in stage.Stream[int]) stage.Stream[stage.WindowResult[int, int]] {
+			return stage.Sliding(in, arrival, long, long, one, summed)
+		}), sliding),
+		of("Session/collect", collecting(func(in stage.Stream[int]) stage.Stream[stage.WindowResult[int, []int]] {
+			return stage.Session(in, arrival, long, one, collected)
+		}), session),
+		of("Session/sum", summing(func(in stage.Stream[int]) stage.Stream[stage.WindowResult[int, int]] {
+			return stage.Session(in, arrival, long, one, summed)
+		}), session),
 	}
 }
 
