@@ -17,9 +17,9 @@ import (
 const longAgo = math.MinInt64
 
 // Event times are from earliest to before latest, in seconds since 1970.
-var (
-	earliest = time.Date(1800, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-	latest   = time.Date(2151, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+const (
+	earliest = -5364662400 // 1800-01-01
+	latest   = 5711817600  // 2151-01-01
 )
 
 // frame is where windows are, in nanoseconds. A step of 0 means sessions with a gap of
