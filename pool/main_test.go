@@ -11,7 +11,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	childtest.Main()
 	if os.Getenv(limitedChild) != "" {
 		if err := limitedJob(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -19,5 +18,5 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(childtest.Tests(m))
 }

@@ -34,8 +34,7 @@ func TestExecDiesWithTheProgram(t *testing.T) {
 		}))
 		return
 	}
-	c := childtest.New("cat")
-	c.Args[3] = "slow" // does not end with its input
+	c := childtest.New("slow") // does not end with its input
 	program := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	program.Env = append(os.Environ(), programVariable+"="+strings.Join(c.Args, "\n"))
 	out, err := program.StdoutPipe()

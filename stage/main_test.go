@@ -9,6 +9,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	childtest.Main()
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(childtest.Tests(m))
 }

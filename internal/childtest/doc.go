@@ -1,4 +1,4 @@
-// Package childtest is the program that tests of subprocesses run: the test binary
-// itself, with arguments that make it a child which answers lines in a way that a test
-// is about, and a look at what is left behind. A package's TestMain calls Main first.
+// Package childtest has the program that tests of subprocesses run, and a look at what is
+// left behind. A package's TestMain runs Tests. The program is small, and no test binary:
+// thousands of them are started.
 package childtest

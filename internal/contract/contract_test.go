@@ -83,7 +83,7 @@ func (f *feed) ended(t *testing.T) {
 	t.Helper()
 	assert.Equal(t, f.opens.Load(), f.closes.Load(), "times that the source was opened and closed")
 	goleak.VerifyNone(t)
-	assert.Empty(t, childtest.Zombies(t), "processes that were not waited for")
+	assert.False(t, childtest.Zombie(t), "a process was not waited for")
 	left, err := os.ReadDir(os.TempDir())
 	require.NoError(t, err)
 	assert.Empty(t, left, "temporary files")

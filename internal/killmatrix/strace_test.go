@@ -41,12 +41,12 @@ func TestKilledAtEverySystemCall(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			chance := seeded(t)
-			step, enough := 1, 10
+			step, enough, least := 1, 10, 10
 			if !long() {
-				step, enough = 8, 2
+				step, enough, least = 15, 2, 1 // each thread has a first call, perhaps no eighth
 			}
 			kills, ended := 0, 0
-			for at := 1 + chance.IntN(step); ended < enough; at += step {
+			for at := 1; ended < enough; at += 1 + chance.IntN(step) {
 				j := begin(t, kind, n)
 				j.Unordered = chance.IntN(2) == 0
 				done, _, _ := doAs(t, j, how{under: tracer(t, "-o", os.DevNull, "-e", "trace="+changing,
@@ -61,7 +61,7 @@ func TestKilledAtEverySystemCall(t *testing.T) {
 				}
 				check(t, j, n)
 			}
-			assert.Greater(t, kills, 1, "it was hardly ever killed")
+			assert.GreaterOrEqual(t, kills, least, "it was hardly ever killed")
 		})
 	}
 }

@@ -1,4 +1,6 @@
-package childtest
+// Command child is the program that tests of subprocesses run: it answers lines in a way
+// that a test is about.
+package main
 
 import (
 	"bufio"
@@ -11,50 +13,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// flag makes the test binary a child.
-const flag = "-penstock-child"
-
 // hour is longer than any test.
 const hour = time.Hour
 
-// started numbers the commands.
-var started atomic.Int64 //nolint:gochecknoglobals // they are told apart in the whole process
-
-// Child is a command whose processes can be found.
-type Child struct {
-	Args []string
-	mark string
-}
-
-// New is the command of a child that behaves as mode says, with its arguments.
-func New(mode string, args ...string) Child {
-	exe, err := os.Executable()
-	if err != nil {
-		panic(err)
+func main() {
+	// The first argument only marks the process.
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "want a mark, a mode and its arguments")
+		os.Exit(2)
 	}
-	mark := fmt.Sprintf("%d.%d", os.Getpid(), started.Add(1))
-	return Child{Args: append([]string{exe, flag, mark, mode}, args...), mark: mark}
-}
-
-// Main behaves as a child if this process is one, and ends it.
-func Main() {
-	if len(os.Args) < 4 || os.Args[1] != flag {
-		return
-	}
-	if err := child(os.Args[3], os.Args[4:]); err != nil {
+	if err := child(os.Args[2], os.Args[3:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		quit(1)
+		os.Exit(1)
 	}
-	quit(0)
 }
-
-// quit ends the process at once: os.Exit waits for a second under the race detector.
-func quit(code int) { syscall.Exit(code) }
 
 // child behaves as mode says. Modes that are about a line do it at that which args
 // begins with, and answer the others with what they are.
@@ -145,7 +121,7 @@ func child(mode string, args []string) error {
 		}
 		return each(func(line string) error {
 			if line == at {
-				quit(0)
+				os.Exit(0)
 			}
 			return say(line + "\n")
 		})
@@ -183,7 +159,7 @@ func misbehave(mode, line, with string) error {
 		if err := say(line); err != nil {
 			return err
 		}
-		quit(0)
+		os.Exit(0)
 	case "deaf": // lives, and reads no more
 		err := os.Stdin.Close()
 		if err == nil {
@@ -209,13 +185,13 @@ func exit(status string) error {
 	if _, err := fmt.Sscan(status, &code); err != nil {
 		return err
 	}
-	quit(code)
+	os.Exit(code)
 	return nil
 }
 
 // spawn starts another child with the same files, in the same group unless it leaves.
 func spawn(mode string, leaves bool) error {
-	cmd := exec.Command(os.Args[0], flag, os.Args[2], mode) //nolint:noctx,gosec // itself
+	cmd := exec.Command(os.Args[0], os.Args[1], mode) //nolint:noctx,gosec // itself
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if leaves {
 		leave(cmd)
