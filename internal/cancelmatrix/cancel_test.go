@@ -33,7 +33,7 @@ func never() *fault { return &fault{} }
 
 // do runs the pipeline until its end or that of the fault, checks what must hold of
 // every run, and returns its error.
-func do(t *testing.T, p *pipeline, f *fault, to *ledger, store *memory) error {
+func do(t *testing.T, p *pipeline, f *fault, to ledgers, store *memory) error {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	r := &run{fault: f, p: pool.New(p.workers), options: []pool.Option{pool.ChunkSize(p.chunk), pool.InFlight(p.flight)}}
@@ -74,25 +74,32 @@ func do(t *testing.T, p *pipeline, f *fault, to *ledger, store *memory) error {
 }
 
 // run runs the pipeline in the manner that was drawn for it.
-func (p *pipeline) run(ctx context.Context, r *run, to *ledger, store *memory, options []stage.RunOption) error {
+func (p *pipeline) run(ctx context.Context, r *run, to ledgers, store *memory, options []stage.RunOption) error {
 	s := p.build(r)
 	if p.all {
-		return ranged(ctx, r, s, to)
+		return ranged(ctx, r, s, to[0])
 	}
-	sink := &plain{r: r, to: to}
-	var err error
 	if p.checkpoint {
-		c := &committing{plain: *sink}
-		_, err = stage.Run(ctx, s, c, append(options, stage.Checkpoint(view{store, r}, 1))...)
-		sink = &c.plain
-	} else {
-		_, err = stage.Run(ctx, s, sink, options...)
+		options = append(options, stage.Checkpoint(view{store, r}, 1))
 	}
-	if len(sink.closes) > 1 {
-		return fmt.Errorf("the sink was closed %d times", len(sink.closes))
+	parts, writers := make([]stage.Sink[int64], len(to)), make([]*plain, len(to))
+	for i, l := range to {
+		if p.checkpoint {
+			c := &committing{plain: plain{r: r, to: l}}
+			parts[i], writers[i] = c, &c.plain
+		} else {
+			writers[i] = &plain{r: r, to: l}
+			parts[i] = writers[i]
+		}
 	}
-	if len(sink.closes) == 1 && err != nil && sink.closes[0] == nil {
-		return fmt.Errorf("the sink was closed as if all were well: %w", err)
+	_, err := stage.Run(ctx, s, p.sink(parts), options...)
+	for i, w := range writers {
+		if len(w.closes) > 1 {
+			return fmt.Errorf("sink %d was closed %d times", i, len(w.closes))
+		}
+		if len(w.closes) == 1 && err != nil && w.closes[0] == nil {
+			return fmt.Errorf("sink %d was closed as if all were well: %w", i, err)
+		}
 	}
 	return err
 }
@@ -115,8 +122,15 @@ func ranged(ctx context.Context, r *run, s ints, to *ledger) (last error) {
 	return last
 }
 
-// within checks that got is as much of want as may be there at any time.
-func (p *pipeline) within(t *testing.T, want, got []int64) {
+// within checks that each ledger has as much as may be there at any time.
+func (p *pipeline) within(t *testing.T, to ledgers) {
+	t.Helper()
+	for i, want := range p.shares() {
+		p.part(t, want, to[i].shown)
+	}
+}
+
+func (p *pipeline) part(t *testing.T, want, got []int64) {
 	t.Helper()
 	if !p.unordered {
 		require.LessOrEqual(t, len(got), len(want), "%d, want %d", got, want)
@@ -133,11 +147,13 @@ func (p *pipeline) within(t *testing.T, want, got []int64) {
 	}
 }
 
-// complete checks that got is all of want.
-func (p *pipeline) complete(t *testing.T, want, got []int64) {
+// complete checks that each ledger has all.
+func (p *pipeline) complete(t *testing.T, to ledgers) {
 	t.Helper()
-	require.Equal(t, len(want), len(got), "%d, want %d", got, want) //nolint:testifylint // Len prints them all
-	p.within(t, want, got)
+	for i, want := range p.shares() {
+		require.Equal(t, len(want), len(to[i].shown), "%d, want %d", to[i].shown, want) //nolint:testifylint // Len prints them all
+	}
+	p.within(t, to)
 }
 
 // disturb ends a run of the pipeline once and, if it has a checkpoint, goes on. It
@@ -145,13 +161,12 @@ func (p *pipeline) complete(t *testing.T, want, got []int64) {
 func disturb(t *testing.T, chance *rand.Rand, p *pipeline, f *fault) bool {
 	t.Helper()
 	t.Logf("%v", f)
-	var to ledger
+	to := p.ledgers()
 	var store memory
-	want := p.answer()
-	err := do(t, p, f, &to, &store)
-	p.within(t, want, to.shown)
+	err := do(t, p, f, to, &store)
+	p.within(t, to)
 	if err == nil {
-		p.complete(t, want, to.shown)
+		p.complete(t, to)
 	}
 	if !p.checkpoint || err == nil {
 		return f.hits.Load() > 0
@@ -162,16 +177,16 @@ func disturb(t *testing.T, chance *rand.Rand, p *pipeline, f *fault) bool {
 		moment, k := moment(chance.IntN(int(moments))), 1+chance.Int64N(20)
 		f := newFault(chance, moment, k, true)
 		t.Logf("then %v, %v", f, &again)
-		if err = do(t, &again, f, &to, &store); err == nil {
+		if err = do(t, &again, f, to, &store); err == nil {
 			break
 		}
-		p.within(t, want, to.shown)
+		p.within(t, to)
 	}
 	if err != nil {
 		again.vary(chance)
-		require.NoError(t, do(t, &again, never(), &to, &store))
+		require.NoError(t, do(t, &again, never(), to, &store))
 	}
-	p.complete(t, want, to.shown)
+	p.complete(t, to)
 	return true
 }
 
@@ -182,9 +197,9 @@ func every(t *testing.T, seed uint64) (runs int) {
 	chance := rand.New(rand.NewPCG(seed, 0))
 	p := newPipeline(chance)
 	t.Logf("PENSTOCK_CANCEL_SEED=%d: %v", seed, p)
-	var to ledger
-	require.NoError(t, do(t, p, never(), &to, &memory{}))
-	p.complete(t, p.answer(), to.shown)
+	to := p.ledgers()
+	require.NoError(t, do(t, p, never(), to, &memory{}))
+	p.complete(t, to)
 	for m := range moments {
 		for k := int64(1); disturb(t, chance, p, newFault(chance, m, k, !p.all)); k++ {
 			require.Less(t, k, int64(2000))
@@ -230,7 +245,7 @@ func TestEndedBefore(t *testing.T) {
 			}
 			f := &fault{way: w}
 			r := &run{fault: f, p: pool.New(1), options: nil}
-			var to ledger
+			to := p.ledgers()
 			ctx, cancel := context.WithCancelCause(t.Context())
 			var options []stage.RunOption
 			if w == cancelled {
@@ -240,12 +255,14 @@ func TestEndedBefore(t *testing.T) {
 				shut(errCause)
 				options = append(options, stage.Shutdown(stop, 0))
 			}
-			err := p.run(ctx, r, &to, &memory{}, options)
+			err := p.run(ctx, r, to, &memory{}, options)
 			r.p.Close()
 			cancel(nil)
 			require.ErrorIs(t, err, errCause)
 			require.Zero(t, r.opened.Load(), "%v", p)
-			require.Empty(t, slices.Concat(to.shown, to.staged))
+			for _, l := range to {
+				require.Empty(t, slices.Concat(l.shown, l.staged))
+			}
 		}
 	}
 }

@@ -74,6 +74,17 @@ type ledger struct {
 	staged []int64 // durable, not shown
 }
 
+// ledgers are one for each sink of a pipeline.
+type ledgers []*ledger
+
+func (p *pipeline) ledgers() ledgers {
+	l := make(ledgers, p.sinks())
+	for i := range l {
+		l[i] = &ledger{}
+	}
+	return l
+}
+
 // ledgerState is what a checkpoint has of it.
 type ledgerState struct {
 	Shown  int     `json:"shown"`

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/penstock-go/penstock/pool"
+	"github.com/penstock-go/penstock/sink"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -163,6 +165,64 @@ type pipeline struct {
 	chunk, flight int
 	checkpoint    bool
 	all           bool // it is ranged over
+	end           end
+}
+
+// end is what a pipeline writes to.
+type end int
+
+const (
+	single end = iota // a sink
+	routes            // sink.Route to some
+	multi             // sink.Multi to some
+	ends
+)
+
+func (e end) String() string { return [...]string{"one sink", "Route", "Multi"}[e] }
+
+// several is how many sinks Route and Multi have.
+const several = 3
+
+// sinks is how many the pipeline has.
+func (p *pipeline) sinks() int {
+	if p.end == single {
+		return 1
+	}
+	return several
+}
+
+// routed is the sink that Route gives a number to.
+func routed(v int64) int { return int((v%several + several) % several) }
+
+// shares is what each sink gets of the answer.
+func (p *pipeline) shares() [][]int64 {
+	parts := make([][]int64, p.sinks())
+	for _, v := range p.answer() {
+		for i := range parts {
+			if p.end != routes || routed(v) == i {
+				parts[i] = append(parts[i], v)
+			}
+		}
+	}
+	return parts
+}
+
+// sink is the pipeline's for a run, made of one for each ledger.
+func (p *pipeline) sink(parts []stage.Sink[int64]) stage.Sink[int64] {
+	switch p.end {
+	case routes:
+		return sink.Route(func(v int64) string { return strconv.Itoa(routed(v)) }, func(route string) stage.Sink[int64] {
+			i, err := strconv.Atoi(route)
+			if err != nil {
+				panic(err)
+			}
+			return parts[i]
+		})
+	case multi:
+		return sink.Multi(parts...)
+	default:
+		return parts[0]
+	}
 }
 
 func (p *pipeline) String() string {
@@ -170,13 +230,16 @@ func (p *pipeline) String() string {
 	for _, op := range p.ops {
 		names = append(names, op.name)
 	}
-	return fmt.Sprintf("%d numbers by %d, %s; unordered %t, %d workers, chunk %d, in flight %d, checkpoint %t, All %t",
-		p.lengths, p.size, strings.Join(names, ", "), p.unordered, p.workers, p.chunk, p.flight, p.checkpoint, p.all)
+	return fmt.Sprintf("%d numbers by %d, %s, to %v; unordered %t, %d workers, chunk %d, in flight %d, checkpoint %t, All %t",
+		p.lengths, p.size, strings.Join(names, ", "), p.end, p.unordered, p.workers, p.chunk, p.flight, p.checkpoint, p.all)
 }
 
 func newPipeline(chance *rand.Rand) *pipeline {
 	p := &pipeline{unordered: chance.IntN(2) == 0, checkpoint: chance.IntN(2) == 0}
 	p.all = !p.checkpoint && chance.IntN(3) == 0
+	if !p.all {
+		p.end = end(chance.IntN(int(ends)))
+	}
 	for range 1 + chance.IntN(4)/2 {
 		p.lengths = append(p.lengths, chance.Int64N(30))
 	}
