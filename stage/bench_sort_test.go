@@ -34,8 +34,13 @@ func BenchmarkTopK(b *testing.B) {
 	drain(b, "k=10", stage.TopK(shuffled(), 10, cmp.Compare[int]), 10)
 }
 
+// BenchmarkGroupBy has few groups, one for each item, and those written to sixteen files.
 func BenchmarkGroupBy(b *testing.B) {
+	self := func(v int) int { return v }
 	drain(b, "keys=64", stage.GroupBy(numbers(), func(v int) int { return v % 64 }, fold.Sum[int]()), 64)
+	drain(b, "keys=all", stage.GroupBy(shuffled(), self, fold.Sum[int]()), n)
+	drain(b, "keys=all,in=files", stage.GroupBy(shuffled(), self, fold.Sum[int](), stage.MaxKeys(n/16), stage.Spill()), n)
+	drain(b, "keys=all,in=files,ByKey", stage.GroupBy(shuffled(), self, fold.Sum[int](), stage.MaxKeys(n/16), stage.Spill(), stage.ByKey[int]()), n)
 }
 
 func BenchmarkJoin(b *testing.B) {

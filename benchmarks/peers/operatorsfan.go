@@ -192,7 +192,7 @@ func sequentialOthers(j job) []benchCase {
 			name: name, job: j, quickN: 2000, most: 1_000_000, impls: impls, bounds: []bound{vsBestPeer(ofPeerSequential)},
 		}
 	}
-	cases := []benchCase{
+	return append(windowCases(of),
 		of("Zip",
 			oursEach(func(_ context.Context, j job, in stage.Stream[int]) stage.Stream[stage.Pair[int, int]] {
 				return stage.Zip(in, source.Range(0, j.n))
@@ -243,8 +243,7 @@ func sequentialOthers(j job) []benchCase {
 			goStreamsEach(func(context.Context, job, *firstError) []streams.Flow {
 				return []streams.Flow{flow.NewThrottler(1<<30, time.Second, peerBuffer, flow.Backpressure)}
 			}, takeInt)),
-	}
-	return append(cases, windowCases(of)...)
+	)
 }
 
 // windowCases are the windows of time, none of which ends before its stream. The peer's
