@@ -147,7 +147,7 @@ func TestImapKeyed_BadKeys(t *testing.T) {
 // Keys are forgotten with their last item, also those that do not equal
 // themselves: the memory of a stream of many keys is that of a few.
 func TestImapKeyed_KeysComeAndGo(t *testing.T) {
-	const n = 300_000
+	const n = 100_000
 	for name, key := range map[string]func(int) float64{
 		"distinct": func(i int) float64 { return float64(i) },
 		"NaN":      func(int) float64 { return math.NaN() },

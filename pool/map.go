@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"unsafe"
 
+	"github.com/penstock-go/penstock/internal/grow"
 	"github.com/penstock-go/penstock/internal/plan"
 	"github.com/penstock-go/penstock/stage"
 )
@@ -96,7 +98,7 @@ func (g *gathering[A, B]) add(j *job[A, B]) {
 		for part := j; part != nil; part = part.next {
 			end := at + len(part.out.Items)
 			if end > len(g.results) {
-				g.results = slices.Grow(g.results, end-len(g.results))[:end]
+				g.results = grow.By(g.results, end-len(g.results), math.MaxInt)[:end]
 			}
 			copy(g.results[at:], part.out.Items)
 			at = end
@@ -105,7 +107,7 @@ func (g *gathering[A, B]) add(j *job[A, B]) {
 	}
 	from := len(g.results)
 	for part := j; part != nil; part = part.next {
-		g.results = append(g.results, part.out.Items...)
+		g.results = append(grow.By(g.results, len(part.out.Items), math.MaxInt), part.out.Items...)
 	}
 	if n := len(g.runs); n > 0 && g.runs[n-1].last+1 == j.ticket {
 		g.runs[n-1].last, g.runs[n-1].to = j.ticket, len(g.results)

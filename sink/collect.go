@@ -2,7 +2,9 @@ package sink
 
 import (
 	"context"
+	"math"
 
+	"github.com/penstock-go/penstock/internal/grow"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -16,7 +18,7 @@ func Collect[T any](into *[]T) stage.Sink[T] {
 			*into = []T{}
 		}
 		return func(_ context.Context, c *stage.Chunk[T]) error {
-			*into = append(*into, c.Items...)
+			*into = append(grow.By(*into, len(c.Items), math.MaxInt), c.Items...)
 			return nil
 		}
 	})

@@ -3,7 +3,10 @@ package stage
 import (
 	"context"
 	"io"
+	"math"
 	"slices"
+
+	"github.com/penstock-go/penstock/internal/grow"
 )
 
 // Collect runs the stream and returns its items in stream order: an empty slice
@@ -18,7 +21,7 @@ func (s Stream[T]) Collect(ctx context.Context) ([]T, error) {
 				items = slices.Grow(items, n+int(min(left, maxPresize)))
 			}
 		}
-		items = append(items, c.Items[:n]...)
+		items = append(grow.By(items, n, math.MaxInt), c.Items[:n]...)
 		return nil
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/penstock-go/penstock/internal/grow"
 	"github.com/penstock-go/penstock/stage"
 )
 
@@ -121,7 +122,7 @@ func Collect[T any](limit int) stage.Fold[T, []T] {
 			if len(all) == limit {
 				return all, fmt.Errorf("%w: more than %d", ErrLimit, limit)
 			}
-			return append(all, v), nil
+			return append(grow.By(all, 1, limit), v), nil
 		},
 		Merge: func(a, b []T) ([]T, error) {
 			if len(a)+len(b) > limit {
