@@ -20,7 +20,8 @@ func Distinct[T comparable](in Stream[T], n int, opts ...DistinctOption) Stream[
 }
 
 // DistinctBy is Distinct for items that are the same when their keys are: it remembers
-// up to n keys. An item whose key panics becomes an *ItemError. DistinctBy panics if n
+// up to n keys. A key that does not equal itself, such as NaN, is another each time, and
+// not remembered. An item whose key panics becomes an *ItemError. DistinctBy panics if n
 // is less than 1, or key or an option is nil.
 func DistinctBy[T any, K comparable](in Stream[T], n int, key func(T) K, opts ...DistinctOption) Stream[T] {
 	notBelow(1, n, "stage.DistinctBy: n")
@@ -88,6 +89,9 @@ func (k *distinct[T, K]) run(_ context.Context, items, out []T, c *cursor) error
 }
 
 func (k *distinct[T, K]) remember(key K) error {
+	if !itself(key) {
+		return nil
+	}
 	if len(k.seen) < k.most {
 		k.seen[key] = struct{}{}
 		if k.forget {

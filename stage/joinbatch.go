@@ -87,7 +87,7 @@ func (l *BatchLookup[K, V]) find(
 		}
 	}
 	for k := range again {
-		if k == k { //nolint:gocritic // NaN could not be forgotten
+		if itself(k) {
 			v, ok := answer[k]
 			l.known.Add(k, Matched[V]{v, ok})
 		}

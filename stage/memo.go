@@ -14,7 +14,8 @@ import (
 // package pool. It remembers the n results that were used last (an LRU cache of
 // github.com/hashicorp/golang-lru), which are all that it holds. All calls of the function
 // that Memo returns share them: the workers of a pool, several streams, and runs that
-// follow each other. They are not saved with a checkpoint, as they can be made again.
+// follow each other. They are not saved with a checkpoint, as they can be made again. An
+// argument that does not equal itself, such as NaN, is not remembered.
 //
 // Calls with an argument that another call is being made for wait for that one, under
 // their own contexts, and other calls on a pool have the worker meanwhile. They
@@ -54,6 +55,9 @@ type memoCall[B any] struct {
 }
 
 func (m *memo[A, B]) call(ctx context.Context, a A) (B, error) {
+	if !itself(a) {
+		return m.fn(ctx, a)
+	}
 	for {
 		if b, ok := m.known.Get(a); ok {
 			return b, nil

@@ -267,8 +267,10 @@ func (k *windows[A, K, Acc]) enter(l *lane[K, Acc], i int, key K, w *window[K, A
 	if l == nil {
 		l = k.empty.take()
 		l.key = key
-		k.lanes[key] = l
-		k.last = l
+		if itself(key) {
+			k.lanes[key] = l
+			k.last = l
+		}
 	}
 	w.lane = l
 	l.open = slices.Insert(l.open, i, w)

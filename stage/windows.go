@@ -50,7 +50,8 @@ func ArrivalTime[A any](opts ...TimeOption) TimeOf[A] {
 // A window comes as soon as the watermark has reached its end; at the end of the stream
 // all that are open come. If several are due they come in the order of their
 // ends, then in that in which their first items came. Windows without items do not come.
-// If the input fails, or the run is told to stop, open windows do not come. An
+// If the input fails, or the run is told to stop, open windows do not come. A key that
+// does not equal itself, such as NaN, has a window of its own for each item. An
 // item that comes when its window is gone is late: it is dropped and counted as
 // filtered, unless OnLate or FailLate say otherwise; StageSummary.Late says how many were.
 //
