@@ -48,7 +48,7 @@ func TestPostgresLookupProperty(t *testing.T) {
 // Keys are found by the types that programs have them in.
 func TestPostgresLookupKeysOfManyTypes(t *testing.T) {
 	db := pgtest.DB(t, `CREATE TABLE t AS SELECT n::int8 AS n, n::int2 AS i2, chr(200 + n::int) AS s, n / 4.0::float8 AS f8,
-		lpad(n::text, 32, '0')::uuid AS id, '2001-02-03'::timestamptz + n * interval '1 second' AS at FROM generate_series(1, 20) n`)
+		lpad(n::text, 32, '0')::uuid AS id FROM generate_series(1, 20) n`)
 	seventh := func(found any, n int, err error) {
 		t.Helper()
 		require.NoError(t, err)

@@ -255,14 +255,12 @@ func windowCases(of func(string, ...impl) benchCase) []benchCase {
 	collecting := func(op func(stage.Stream[int]) stage.Stream[stage.WindowResult[int, []int]]) impl {
 		return oursEach(func(_ context.Context, _ job, in stage.Stream[int]) stage.Stream[stage.WindowResult[int, []int]] {
 			return op(in)
-		},
-			func(t *tally, w stage.WindowResult[int, []int]) { takeInts(t, w.Value) })
+		}, func(t *tally, w stage.WindowResult[int, []int]) { takeInts(t, w.Value) })
 	}
 	summing := func(op func(stage.Stream[int]) stage.Stream[stage.WindowResult[int, int]]) impl {
 		return oursEach(func(_ context.Context, _ job, in stage.Stream[int]) stage.Stream[stage.WindowResult[int, int]] {
 			return op(in)
-		},
-			func(t *tally, w stage.WindowResult[int, int]) { t.count(w.Value) })
+		}, func(t *tally, w stage.WindowResult[int, int]) { t.count(w.Value) })
 	}
 	theirs := func(flow func() streams.Flow) impl {
 		return goStreamsEach(func(context.Context, job, *firstError) []streams.Flow { return []streams.Flow{flow()} }, takeInts)
